@@ -1,0 +1,131 @@
+package loop
+
+// What a socket is owed waits in a queue of segments. Bytes that a caller
+// lends (a frame shared by many links) are kept by reference; bytes that a
+// caller may use again are copied behind one another into segments that the
+// loop owns. A queue exists only while something waits, so an idle socket has
+// none.
+
+const (
+	segBytes     = 4 << 10  // a new owned segment, so that small replies share one
+	maxSegBytes  = 64 << 10 // an owned segment grows no further than this
+	copyBelow    = 1 << 10  // a lent frame behind another is copied below this: cheaper than an iovec
+	poolBytes    = 1 << 20  // what a loop keeps of emptied segments
+	pooledQueues = 1024     // and of emptied queues
+)
+
+type seg struct {
+	b   []byte
+	own bool // from the loop's pool, and returned to it
+}
+
+type queue struct {
+	segs []seg
+	head int // first segment that is not all written
+	n    int // bytes
+}
+
+// A bufPool keeps emptied queues and segments of one loop for reuse.
+type bufPool struct {
+	queues []*queue
+	bufs   [][]byte
+	bytes  int
+}
+
+func (p *bufPool) queue() *queue {
+	if n := len(p.queues); n > 0 {
+		q := p.queues[n-1]
+		p.queues = p.queues[:n-1]
+		return q
+	}
+	return &queue{}
+}
+
+func (p *bufPool) freeQueue(q *queue) {
+	for i := q.head; i < len(q.segs); i++ {
+		p.freeSeg(&q.segs[i])
+	}
+	q.segs, q.head, q.n = q.segs[:0], 0, 0
+	if len(p.queues) < pooledQueues && cap(q.segs) <= 64 {
+		p.queues = append(p.queues, q)
+	}
+}
+
+func (p *bufPool) buf(n int) []byte {
+	if k := len(p.bufs); k > 0 && cap(p.bufs[k-1]) >= n {
+		b := p.bufs[k-1]
+		p.bufs = p.bufs[:k-1]
+		p.bytes -= cap(b)
+		return b[:0]
+	}
+	return make([]byte, 0, max(n, segBytes))
+}
+
+func (p *bufPool) freeBuf(b []byte) {
+	if cap(b) < segBytes || cap(b) > maxSegBytes || p.bytes+cap(b) > poolBytes {
+		return
+	}
+	p.bytes += cap(b)
+	p.bufs = append(p.bufs, b)
+}
+
+func (p *bufPool) freeSeg(s *seg) {
+	if s.own {
+		p.freeBuf(s.b[:0])
+	}
+	*s = seg{}
+}
+
+// tail returns the owned segment at the end of q, with room for n more bytes.
+func (q *queue) tail(p *bufPool, n int) *seg {
+	if k := len(q.segs); k > q.head {
+		if s := &q.segs[k-1]; s.own && (cap(s.b)-len(s.b) >= n || len(s.b)+n <= maxSegBytes) {
+			return s
+		}
+	}
+	q.segs = append(q.segs, seg{b: p.buf(n), own: true})
+	return &q.segs[len(q.segs)-1]
+}
+
+func (q *queue) copyIn(p *bufPool, b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	s := q.tail(p, len(b))
+	s.b = append(s.b, b...)
+	q.n += len(b)
+}
+
+// lend queues b by reference.
+func (q *queue) lend(p *bufPool, b []byte) {
+	if len(b) < copyBelow && q.n > 0 {
+		q.copyIn(p, b)
+		return
+	}
+	if len(b) > 0 {
+		q.segs = append(q.segs, seg{b: b})
+		q.n += len(b)
+	}
+}
+
+// wrote drops the first n bytes.
+func (q *queue) wrote(p *bufPool, n int) {
+	q.n -= n
+	for n > 0 {
+		s := &q.segs[q.head]
+		if n < len(s.b) {
+			if s.own { // keep the start, so that the whole segment returns to the pool
+				s.b = s.b[:copy(s.b, s.b[n:])]
+			} else {
+				s.b = s.b[n:]
+			}
+			return
+		}
+		n -= len(s.b)
+		p.freeSeg(s)
+		q.head++
+	}
+	if q.head == len(q.segs) {
+		q.segs, q.head = q.segs[:0], 0
+	}
+}
