@@ -1,0 +1,136 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// dialBatch is how many handshakes are under way at once: enough to keep the server busy, far below the accept
+// backlog, so that no SYN is ever dropped and retried a second later.
+const dialBatch = 64
+
+// dialTimeout bounds each blocking read of a handshake.
+const dialTimeout = 10 * time.Second
+
+// A fleet is the client's sockets, bare descriptors without a goroutine or buffer each.
+type fleet struct{ fds []int }
+
+// dialFleet opens n connections to addr. With a request it is written on each of them and the response headers, which
+// must begin with want, are read; bytes behind the headers stay unread in the kernel only if the server sends them later.
+func dialFleet(addr string, n int, request, want string) (*fleet, error) {
+	at, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	to := &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}
+	f := &fleet{fds: make([]int, 0, n)}
+	for len(f.fds) < n {
+		first := len(f.fds)
+		for range min(dialBatch, n-first) {
+			if err := f.dial(to); err != nil {
+				return nil, errors.Join(fmt.Errorf("connection %d: %w", len(f.fds), err), f.close())
+			}
+		}
+		if err := handshake(f.fds[first:], request, want); err != nil {
+			return nil, errors.Join(fmt.Errorf("connections from %d on: %w", first, err), f.close())
+		}
+	}
+	return f, nil
+}
+
+func (f *fleet) dial(to unix.Sockaddr) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	f.fds = append(f.fds, fd)
+	timeout := unix.NsecToTimeval(int64(dialTimeout))
+	return errors.Join(
+		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout),
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
+		// A reset at the end leaves no TIME_WAIT, of which there would soon be more than ports.
+		unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}),
+		unix.Connect(fd, to))
+}
+
+func handshake(fds []int, request, want string) error {
+	if request == "" {
+		return nil
+	}
+	for _, fd := range fds {
+		if _, err := unix.Write(fd, []byte(request)); err != nil {
+			return err
+		}
+	}
+	var buf [4096]byte
+	for _, fd := range fds {
+		n := 0
+		for !bytes.Contains(buf[:n], []byte("\r\n\r\n")) {
+			m, err := readBlocking(fd, buf[n:])
+			if err != nil || m <= 0 {
+				return fmt.Errorf("handshake: read %d: %v after %q", m, err, buf[:n])
+			}
+			n += m
+		}
+		if !bytes.HasPrefix(buf[:n], []byte(want)) {
+			return fmt.Errorf("handshake answered %q", buf[:n])
+		}
+	}
+	return nil
+}
+
+func (f *fleet) nonblocking() error {
+	for _, fd := range f.fds {
+		if err := unix.SetNonblock(fd, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exchange writes out on every socket in turn, blocking, and wants to read back exactly back.
+func (f *fleet) exchange(out, back []byte) error {
+	buf := make([]byte, len(back))
+	for _, fd := range f.fds {
+		if _, err := unix.Write(fd, out); err != nil {
+			return err
+		}
+		for n := 0; n < len(buf); {
+			m, err := readBlocking(fd, buf[n:])
+			if err != nil || m <= 0 {
+				return fmt.Errorf("echo: read %d: %v", m, err)
+			}
+			n += m
+		}
+		if !bytes.Equal(buf, back) {
+			return fmt.Errorf("echo answered %q, want %q", buf, back)
+		}
+	}
+	return nil
+}
+
+// readBlocking goes on after the runtime's signals, which the kernel does not do for a socket with a timeout.
+func readBlocking(fd int, p []byte) (int, error) {
+	for {
+		n, err := unix.Read(fd, p)
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}
+
+func (f *fleet) close() error {
+	var errs []error
+	for _, fd := range f.fds {
+		errs = append(errs, unix.Close(fd))
+	}
+	f.fds = nil
+	return errors.Join(errs...)
+}

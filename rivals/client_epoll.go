@@ -1,0 +1,176 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A crew is the client of every workload: two goroutines, each with an epoll of its own over half of the sockets, one
+// read per event, no timer and no allocation per message. It shares two cores with the server under test, so what it
+// costs is taken from every server alike.
+type crew struct {
+	workers []*worker
+	fleet   *fleet
+
+	stop atomic.Bool
+	wg   sync.WaitGroup // the workers
+}
+
+// A link is one socket; it belongs to its worker while the crew runs.
+type link struct {
+	fd   int
+	got  int // bytes received
+	part int // of them, bytes of a message not yet whole
+}
+
+type worker struct {
+	// Immutable after newCrew.
+	ep     int
+	crew   *crew
+	onRead func(*worker, *link, []byte) error
+	onTurn func(*worker) // after each batch of events; may be nil
+
+	// Owned by the worker's goroutine; by anyone after halt.
+	links []link
+	buf   []byte
+	err   error
+
+	msgs  atomic.Int64
+	bytes atomic.Int64
+	low   atomic.Int64 // broadcast: messages that all sampled links have
+}
+
+const crewSize = 2
+
+// turnMillis is how long a worker may wait for events before it looks whether to stop.
+const turnMillis = 20
+
+func newCrew(f *fleet, onRead func(*worker, *link, []byte) error, onTurn func(*worker)) (*crew, error) {
+	if err := f.nonblocking(); err != nil {
+		return nil, err
+	}
+	c := &crew{fleet: f}
+	for i := range crewSize {
+		ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+		if err != nil {
+			return nil, err
+		}
+		w := &worker{ep: ep, crew: c, onRead: onRead, onTurn: onTurn, buf: make([]byte, 64<<10)}
+		for j := i; j < len(f.fds); j += crewSize {
+			event := &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(len(w.links))}
+			if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, f.fds[j], event); err != nil {
+				return nil, err
+			}
+			w.links = append(w.links, link{fd: f.fds[j]})
+		}
+		c.workers = append(c.workers, w)
+	}
+	return c, nil
+}
+
+// start writes opening on every link, if there is one, and sets the workers going.
+func (c *crew) start(opening []byte) error {
+	for _, fd := range c.fleet.fds {
+		if len(opening) > 0 {
+			if err := writeAll(fd, opening); err != nil {
+				return err
+			}
+		}
+	}
+	for _, w := range c.workers {
+		c.wg.Go(func() { w.err = w.run() })
+	}
+	return nil
+}
+
+// halt stops the workers, waits for them, closes everything and tells what went wrong in them.
+func (c *crew) halt() error {
+	c.stop.Store(true)
+	c.wg.Wait()
+	var errs []error
+	for _, w := range c.workers {
+		errs = append(errs, w.err, unix.Close(w.ep))
+	}
+	return errors.Join(append(errs, c.fleet.close())...)
+}
+
+func (c *crew) msgs() (n int64) {
+	for _, w := range c.workers {
+		n += w.msgs.Load()
+	}
+	return n
+}
+
+func (c *crew) bytes() (n int64) {
+	for _, w := range c.workers {
+		n += w.bytes.Load()
+	}
+	return n
+}
+
+func (w *worker) run() error {
+	events := make([]unix.EpollEvent, 256)
+	for !w.crew.stop.Load() {
+		n, err := unix.EpollWait(w.ep, events, turnMillis)
+		if err != nil && err != unix.EINTR {
+			return err
+		}
+		got := 0
+		for _, e := range events[:max(n, 0)] {
+			l := &w.links[e.Fd]
+			n, err := read(l.fd, w.buf)
+			if err == unix.EAGAIN {
+				continue
+			}
+			if err != nil || n == 0 {
+				return fmt.Errorf("a link ended: read %d: %v", n, err)
+			}
+			l.got += n
+			got += n
+			if err := w.onRead(w, l, w.buf[:n]); err != nil {
+				return err
+			}
+		}
+		w.bytes.Add(int64(got))
+		if w.onTurn != nil {
+			w.onTurn(w)
+		}
+	}
+	return nil
+}
+
+// read and write skip the scheduler's bookkeeping around system calls, which is right for sockets that never block.
+func read(fd int, p []byte) (int, error) {
+	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
+func write(fd int, p []byte) (int, error) {
+	n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
+// writeAll is for what always fits the socket's buffer; when it does not, the workload asks for too much.
+func writeAll(fd int, p []byte) error {
+	n, err := write(fd, p)
+	if err == nil && n < len(p) {
+		err = unix.EAGAIN
+	}
+	if err != nil {
+		return fmt.Errorf("client write of %d bytes: %d: %w", len(p), n, err)
+	}
+	return nil
+}

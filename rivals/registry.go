@@ -1,0 +1,79 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// The workloads a server can stand in, and what each asks of the server at Options.Addr. Nothing here reads the
+// request path; the client asks for "/".
+const (
+	TCPEcho   = "tcp-echo"  // sends every byte back
+	WSEcho    = "ws-echo"   // WebSocket: sends every message back as the same kind
+	IdleTCP   = "idle-tcp"  // as TCPEcho
+	IdleWS    = "idle-ws"   // as WSEcho
+	IdleSSE   = "idle-sse"  // GET answers a text/event-stream that stays open
+	IdleTLS   = "idle-tls"  // TCPEcho over TLS with Options.CertPEM and KeyPEM
+	IdleCPU   = "idle-cpu"  // WebSocket: pings each link every Options.PingEvery
+	Broadcast = "broadcast" // WebSocket: Running.Publish sends one binary message to every open link
+	Accept    = "accept"    // as WSEcho; only upgrades are made
+)
+
+// Options is what a server is told at its start.
+type Options struct {
+	Workload  string
+	Addr      string        // host:port to listen on; free when the server starts
+	PingEvery time.Duration // IdleCPU only
+	CertPEM   []byte        // IdleTLS only, with KeyPEM
+	KeyPEM    []byte
+}
+
+// Running is a server that listens.
+type Running struct {
+	// Publish sends p to every open link as one binary message. It is called by one goroutine, for Broadcast only,
+	// and may block. p does not change.
+	Publish func(p []byte)
+}
+
+// A Server stands in one or more workloads. Start returns when connections are accepted; the server then runs until
+// its process ends.
+type Server struct {
+	Name      string
+	Workloads []string
+	Start     func(o *Options) (*Running, error)
+}
+
+var servers []Server
+
+// Register is called by the init function of each server's file.
+func Register(s Server) {
+	for _, w := range s.Workloads {
+		if _, ok := findServer(w, s.Name); ok {
+			panic(fmt.Sprintf("rivals: %s is registered twice for %s", s.Name, w))
+		}
+	}
+	servers = append(servers, s)
+}
+
+func findServer(workload, name string) (Server, bool) {
+	for _, s := range servers {
+		if s.Name == name && slices.Contains(s.Workloads, workload) {
+			return s, true
+		}
+	}
+	return Server{}, false
+}
+
+func serverNames(workload string) []string {
+	var names []string
+	for _, s := range servers {
+		if slices.Contains(s.Workloads, workload) {
+			names = append(names, s.Name)
+		}
+	}
+	slices.SortFunc(names, oursFirst)
+	return names
+}

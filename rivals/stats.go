@@ -1,0 +1,111 @@
+//go:build linux
+
+package main
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+)
+
+// A Sample is what one run of one server in one cell gave, by metric.
+type Sample map[Metric]float64
+
+// A Metric names a measured figure with its unit.
+type Metric string
+
+const (
+	MsgsPerSec   Metric = "messages/s"
+	CPUPerMsg    Metric = "server CPU µs/message"
+	MallocsMsg   Metric = "mallocs/message"
+	BytesPerLink Metric = "B/link after FreeOSMemory"
+	BytesUnforce Metric = "B/link unforced"
+	CPUPerLinkS  Metric = "CPU µs/link·s"
+	CPUPerDeliv  Metric = "server CPU µs/delivery"
+	DelivPerCPU  Metric = "deliveries/server-CPU-s"
+	DelivPerSec  Metric = "deliveries/s"
+	MallocsDeliv Metric = "mallocs/delivery"
+	ConnsPerCPU  Metric = "upgrades/server-CPU-s"
+	ConnsPerSec  Metric = "upgrades/s"
+)
+
+// moreIsBetter says in which direction a metric is good.
+func (m Metric) moreIsBetter() bool {
+	switch m {
+	case MsgsPerSec, DelivPerCPU, DelivPerSec, ConnsPerCPU, ConnsPerSec:
+		return true
+	}
+	return false
+}
+
+// A Result holds the samples of one cell by server, one entry per run; a failed run is nil.
+type Result struct {
+	Cell    Cell
+	Servers []string
+	Samples map[string][]Sample
+	Errs    map[string]error // the last failure of a server
+}
+
+// median is NaN for no values.
+func median(v []float64) float64 {
+	if len(v) == 0 {
+		return math.NaN()
+	}
+	v = slices.Sorted(slices.Values(v))
+	if n := len(v); n%2 == 0 {
+		return (v[n/2-1] + v[n/2]) / 2
+	}
+	return v[len(v)/2]
+}
+
+// value is the median of a server's metric over the runs.
+func (r *Result) value(server string, m Metric) float64 {
+	var v []float64
+	for _, s := range r.Samples[server] {
+		if x, ok := s[m]; ok {
+			v = append(v, x)
+		}
+	}
+	return median(v)
+}
+
+// ratio is the median over the runs of the server's figure by the best one of against in the same run, so that what
+// the machine does to one round it does to both sides of the quotient.
+func (r *Result) ratio(server string, m Metric, against []string) float64 {
+	var v []float64
+	for run, s := range r.Samples[server] {
+		x, ok := s[m]
+		if best := r.best(run, m, against); ok && best > 0 {
+			v = append(v, x/best)
+		}
+	}
+	return median(v)
+}
+
+func (r *Result) best(run int, m Metric, among []string) float64 {
+	best := 0.0
+	for _, name := range among {
+		if run >= len(r.Samples[name]) {
+			continue
+		}
+		x, ok := r.Samples[name][run][m]
+		if ok && (best == 0 || (x > best) == m.moreIsBetter()) {
+			best = x
+		}
+	}
+	return best
+}
+
+// isOurs tells longwire's own servers from the rivals.
+func isOurs(name string) bool { return strings.HasPrefix(name, "longwire") }
+
+func oursFirst(a, b string) int {
+	if isOurs(a) != isOurs(b) {
+		if isOurs(a) {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Compare(a, b)
+}
