@@ -56,6 +56,7 @@ var layers = map[string][]string{
 	"linktest":         {".", "wire"},
 	"brokertest":       {".", "wire"},
 	"internal/leak":    {},
+	"internal/memnet":  {},
 	"internal/interop": {},
 }
 
