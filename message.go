@@ -1,0 +1,68 @@
+package longwire
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// A Message is immutable bytes with a kind. It is framed at most once for
+// each form it leaves in, however many links send it. Any goroutine may use it.
+type Message struct {
+	kind   Kind
+	data   []byte
+	frames atomic.Pointer[frame] // list; grows at its head
+
+	mu sync.Mutex // one goroutine frames at a time
+}
+
+type frame struct {
+	form *Form
+	b    []byte
+	next *frame
+}
+
+// NewMessage returns a message of the given bytes, which must not be changed
+// any more.
+func NewMessage(kind Kind, data []byte) *Message { return &Message{kind: kind, data: data} }
+
+// Kind returns what the bytes are.
+func (m *Message) Kind() Kind { return m.kind }
+
+// Data returns the bytes. They must not be changed.
+func (m *Message) Data() []byte { return m.data }
+
+// Frame returns the message in the given form. The bytes are shared and must
+// not be changed.
+func (m *Message) Frame(f *Form) []byte {
+	if b := m.framed(f); b != nil {
+		return b
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if b := m.framed(f); b != nil {
+		return b
+	}
+	b := f.Append(make([]byte, 0, len(m.data)+32), m.kind, m.data)
+	m.frames.Store(&frame{form: f, b: b, next: m.frames.Load()})
+	return b
+}
+
+func (m *Message) framed(f *Form) []byte {
+	for fr := m.frames.Load(); fr != nil; fr = fr.next {
+		if fr.form == f {
+			return fr.b
+		}
+	}
+	return nil
+}
+
+// A Form is one way in which messages leave: a WebSocket frame, a block of
+// server-sent events in an HTTP chunk, a line. Links that frame alike share
+// one Form, made once; forms are told apart by their address.
+type Form struct {
+	// Name is for people.
+	Name string
+	// Append appends the frame of a message to dst. It depends on nothing else,
+	// keeps nothing, and may be called from any goroutine.
+	Append func(dst []byte, kind Kind, p []byte) []byte
+}
