@@ -90,10 +90,15 @@ func (c *crew) start(opening []byte) error {
 	return nil
 }
 
-// halt stops the workers, waits for them, closes everything and tells what went wrong in them.
-func (c *crew) halt() error {
+// rest stops the workers and waits for them; the sockets stay open.
+func (c *crew) rest() {
 	c.stop.Store(true)
 	c.wg.Wait()
+}
+
+// halt stops the workers, closes everything and tells what went wrong in them.
+func (c *crew) halt() error {
+	c.rest()
 	var errs []error
 	for _, w := range c.workers {
 		errs = append(errs, w.err, unix.Close(w.ep))

@@ -18,6 +18,7 @@ type Config struct {
 
 	Runs     int // interleaved rounds for figures that are compared
 	IdleRuns int // rounds for idle-*, which are absolute, repeat to 2 %, and take long
+	Patience int // how often a run is repeated that other processes disturbed; the quietest counts
 	Duration time.Duration
 	Warmup   time.Duration
 
@@ -48,6 +49,7 @@ func parseConfig(args []string) (*Config, error) {
 	quick := fs.Bool("quick", false, "everything once, short and small (flags given explicitly still count)")
 	fs.IntVar(&c.Runs, "runs", 5, "interleaved rounds")
 	fs.IntVar(&c.IdleRuns, "idle-runs", 1, "rounds of idle memory and idle CPU")
+	fs.IntVar(&c.Patience, "patience", 1, "how often a run disturbed by other processes is repeated")
 	fs.DurationVar(&c.Duration, "duration", 1500*time.Millisecond, "measured time of a run")
 	fs.DurationVar(&c.Warmup, "warmup", 400*time.Millisecond, "load before the measured time")
 	fs.IntVar(&c.IdleLinks, "idle-links", 18000, "connections for idle memory")
@@ -82,7 +84,7 @@ func parseConfig(args []string) (*Config, error) {
 
 func (c *Config) quicken(fs *flag.FlagSet) {
 	for name, value := range map[string]string{
-		"runs": "1", "duration": "400ms", "warmup": "150ms", "idle-links": "2000", "cpu-links": "2000",
+		"runs": "1", "patience": "0", "duration": "400ms", "warmup": "150ms", "idle-links": "2000", "cpu-links": "2000",
 		"settle": "300ms", "ping": "2s", "accept-links": "1000",
 	} {
 		given := false

@@ -28,6 +28,9 @@ const (
 	MallocsDeliv Metric = "mallocs/delivery"
 	ConnsPerCPU  Metric = "upgrades/server-CPU-s"
 	ConnsPerSec  Metric = "upgrades/s"
+
+	// Foreign is not of the server: the share of the machine that other processes used during the run.
+	Foreign Metric = "foreign CPU"
 )
 
 // moreIsBetter says in which direction a metric is good.
@@ -96,6 +99,27 @@ func (r *Result) best(run int, m Metric, among []string) float64 {
 	}
 	return best
 }
+
+// foreign is the most that other processes had of the machine in any run of the results.
+func foreign(results []*Result) (most float64, busy, runs int) {
+	for _, r := range results {
+		for _, samples := range r.Samples {
+			for _, s := range samples {
+				if x, ok := s[Foreign]; ok {
+					most = max(most, x)
+					runs++
+					if x > busyNeighbour {
+						busy++
+					}
+				}
+			}
+		}
+	}
+	return most, busy, runs
+}
+
+// busyNeighbour is the share of the machine above which a run is worth a remark.
+const busyNeighbour = 0.05
 
 // isOurs tells longwire's own servers from the rivals.
 func isOurs(name string) bool { return strings.HasPrefix(name, "longwire") }

@@ -17,6 +17,10 @@ import (
 func printTable(out io.Writer, cfg *Config, results []*Result) {
 	fmt.Fprintf(out, "%s, %d cores; medians of %d interleaved runs of %v (idle figures: %d); ratios are taken within a run.\n",
 		runtime.Version(), runtime.NumCPU(), cfg.Runs, cfg.Duration, cfg.IdleRuns)
+	if most, busy, runs := foreign(results); busy > 0 {
+		fmt.Fprintf(out, "Other processes used more than %.0f %% of the machine in %d of %d runs (at most %.0f %%): repeat it on a quiet one.\n",
+			100*busyNeighbour, busy, runs, 100*most)
+	}
 	for _, w := range workloads {
 		var mine []*Result
 		for _, r := range results {

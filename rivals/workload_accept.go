@@ -56,5 +56,5 @@ func measureAccept(ctx context.Context, _ *Config, c Cell, name string) (Sample,
 		return nil, err
 	}
 	n := float64(c.Links)
-	return Sample{ConnsPerCPU: n / e.cpu.Seconds(), ConnsPerSec: n / e.wall.Seconds()}, nil
+	return Sample{ConnsPerCPU: n / e.cpu.Seconds(), ConnsPerSec: n / e.wall.Seconds(), Foreign: e.foreign}, nil
 }
