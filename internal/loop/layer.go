@@ -63,7 +63,7 @@ func (s *Sock) readLayer() {
 		}
 		if off > 0 {
 			buf = buf[:off]
-			s.in = &buf
+			s.hold(buf)
 		}
 		if !errors.Is(err, ErrAgain) {
 			s.readEnd(err)

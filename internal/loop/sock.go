@@ -247,7 +247,7 @@ func (s *Sock) read() {
 	if err != nil || n == 0 {
 		if off > 0 {
 			buf = buf[:off]
-			s.in = &buf
+			s.hold(buf)
 		}
 		s.readEnd(err)
 		return
@@ -269,11 +269,15 @@ func (s *Sock) deliver(p []byte, own bool) {
 	switch {
 	case s.flags&(fGone|fClosing) != 0 || took == len(p):
 	case own && took == 0:
-		s.in = &p
+		s.hold(p)
 	default:
 		s.keep(p[took:])
 	}
 }
+
+// hold keeps the socket's own memory. It is apart so that only here a slice
+// header escapes.
+func (s *Sock) hold(b []byte) { s.in = &b }
 
 // keep copies what a handler did not take.
 func (s *Sock) keep(rest []byte) {
