@@ -1,0 +1,37 @@
+package park
+
+import (
+	"net"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// perConnKeepAlive is what the net package shall set on each connection:
+// nothing, they inherit it.
+func perConnKeepAlive(*Options) time.Duration { return -1 }
+
+// tune sets, once on the listening socket, what Linux lets the connections
+// that it accepts inherit. An option that an old kernel refuses is done without.
+func tune(ln *net.TCPListener, o *Options) {
+	raw, err := ln.SyscallConn()
+	if err != nil {
+		return
+	}
+	raw.Control(func(f uintptr) {
+		fd := int(f)
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentBytes)
+		if d := or(o.UserTimeout, defaultUserTimeout); d > 0 {
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
+		}
+		d := or(o.KeepAlive, defaultKeepAlive)
+		if d == 0 {
+			return
+		}
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(max(d, time.Second).Seconds()))
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(keepAliveInterval.Seconds()))
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveCount)
+	})
+}
