@@ -5,7 +5,10 @@
 //
 //	go run . table            the whole table, Markdown on standard output
 //	go run . table -quick     every figure once, small and short
+//	go run . table -run '^ws-echo: 200 ' -servers 'longwire|gws|nbio' -runs 3 -duration 1s
 //	go run . list             which servers stand in which workload
+//
+// A server is one Register call in a file of its own; the workloads in registry.go say what is asked of it.
 package main
 
 import (

@@ -43,7 +43,7 @@ func (c *rawConn) received(l *rawLoop, fd int, p []byte) bool {
 }
 
 // unmaskInPlace turns the whole frames at the front of p into the frames of their echo, one after another, in p's own
-// memory: an unmasked header is four bytes shorter. Pongs vanish; a close makes ok false.
+// memory: an unmasked header is four bytes shorter. Pings become pongs, pongs vanish; a close makes ok false.
 func unmaskInPlace(p []byte) (rest, echo []byte, ok bool) {
 	out := p[:0]
 	for {
@@ -55,7 +55,10 @@ func unmaskInPlace(p []byte) (rest, echo []byte, ok bool) {
 		if first == finClose {
 			return nil, out, false
 		}
-		if first != finPong {
+		if first == finPing {
+			first = finPong
+		}
+		if p[0] != finPong {
 			out = appendHeader(out, first, n, 0)
 			out = out[:len(out)+n]
 			xorInto(out[len(out)-n:], body, key)

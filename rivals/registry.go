@@ -18,7 +18,7 @@ const (
 	IdleSSE   = "idle-sse"  // GET answers a text/event-stream that stays open
 	IdleTLS   = "idle-tls"  // TCPEcho over TLS with Options.CertPEM and KeyPEM
 	IdleCPU   = "idle-cpu"  // WebSocket: pings each link every Options.PingEvery
-	Broadcast = "broadcast" // WebSocket: Running.Publish sends one binary message to every open link
+	Broadcast = "broadcast" // WebSocket: Running.Publish sends one binary message to every link that has had a pong
 	Accept    = "accept"    // as WSEcho; only upgrades are made
 )
 
@@ -33,7 +33,7 @@ type Options struct {
 
 // Running is a server that listens.
 type Running struct {
-	// Publish sends p to every open link as one binary message. It is called by one goroutine, for Broadcast only,
+	// Publish sends p to every open link as one binary message, at the latest those whose ping has been answered. It is called by one goroutine, for Broadcast only,
 	// and may block. p does not change.
 	Publish func(p []byte)
 }

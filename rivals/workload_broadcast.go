@@ -65,6 +65,10 @@ func measureBroadcast(ctx context.Context, cfg *Config, c Cell, name string) (s 
 	if err != nil {
 		return nil, err
 	}
+	// A server may count a link in after it has answered the upgrade, but before it answers a ping.
+	if err := fleet.exchange(appendClientFrame(nil, finPing, nil), serverFrame(finPong, nil)); err != nil {
+		return nil, errors.Join(err, fleet.close())
+	}
 	p := &publisher{child: child, frame: len(serverFrame(finBinary, payload(c.Size))), moved: make(chan struct{}, 1)}
 	nothing := func(*worker, *link, []byte) error { return nil }
 	if p.crew, err = newCrew(fleet, nothing, p.watch(max(1, c.Links/sampledLinks))); err != nil {
