@@ -226,6 +226,11 @@ func (s *Sock) Release(done func(conn net.Conn, rest []byte, err error)) {
 	s.h = nobody{}
 	l.group.wg.Go(func() {
 		conn, more, err := s.regain()
+		if err == nil && len(more) > 0 && s.ext.layer != nil {
+			s.ext.layer.Feed(more) // it lies beneath the layer, rest above it
+			s.ext.layer.Keep()
+			more = nil
+		}
 		if err != nil {
 			s.destroy()
 		}

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -26,13 +27,15 @@ type pump struct {
 	werr    error // what ended writing
 	shutReq bool  // shut down once the write is done
 	closed  bool
-	stop    bool // regain: the reader ends, the connection stays
-	readers sync.WaitGroup
+	stop    bool           // regain: the reader ends, the connection stays
+	running sync.WaitGroup // the reader, and a write: regain waits for them
 }
 
 const (
 	pumpReadBytes  = 4 << 10
 	pumpWriteBytes = 16 << 10
+
+	regainTime = 5 * time.Second // for a write that is under way when the connection is taken back
 )
 
 func newPump(s *Sock, conn net.Conn) *pump {
@@ -46,7 +49,7 @@ func (p *pump) begin() {
 	p.loop = p.sock.loop
 	p.mu.Unlock()
 	if first {
-		p.readers.Add(1)
+		p.running.Add(1)
 		p.loop.group.wg.Go(p.read)
 	}
 }
@@ -81,13 +84,19 @@ func writable(s *Sock) {
 }
 
 func (p *pump) read() {
-	defer p.readers.Done()
+	defer p.running.Done()
 	buf := make([]byte, pumpReadBytes)
 	for {
+		p.mu.Lock()
+		stop := p.stop || p.closed
+		p.mu.Unlock()
+		if stop {
+			return // what is in buf may still be wanted
+		}
 		n, err := p.conn.Read(buf)
 		p.mu.Lock()
 		p.got, p.rerr = buf[:n], err
-		stop := p.stop || p.closed
+		stop = p.stop || p.closed
 		p.mu.Unlock()
 		if stop {
 			return
@@ -139,11 +148,13 @@ func (p *pump) send(q *queue) (int, error) {
 		}
 	}
 	p.wbuf, p.writing = b, true
+	p.running.Add(1)
 	p.sock.loop.group.wg.Go(p.write)
 	return len(b), nil
 }
 
 func (p *pump) write() {
+	defer p.running.Done()
 	_, err := p.conn.Write(p.wbuf)
 	p.mu.Lock()
 	p.werr = err
@@ -192,7 +203,8 @@ func (p *pump) close() {
 	}
 }
 
-// regain stops the reader and returns the connection with what it had read.
+// regain stops the reader, waits for a write, and returns the connection with
+// what was read. That the peer has finished writing, its next owner will see.
 func (p *pump) regain() (net.Conn, []byte, error) {
 	p.mu.Lock()
 	p.stop = true
@@ -202,9 +214,13 @@ func (p *pump) regain() (net.Conn, []byte, error) {
 	case p.next <- struct{}{}:
 	default:
 	}
-	p.readers.Wait()
-	p.conn.SetReadDeadline(time.Time{})
-	if p.rerr != nil && !errors.Is(p.rerr, os.ErrDeadlineExceeded) {
+	p.conn.SetWriteDeadline(time.Now().Add(regainTime))
+	p.running.Wait()
+	p.conn.SetDeadline(time.Time{})
+	if p.werr != nil {
+		return nil, nil, p.werr
+	}
+	if p.rerr != nil && !errors.Is(p.rerr, os.ErrDeadlineExceeded) && !errors.Is(p.rerr, io.EOF) {
 		return nil, nil, p.rerr
 	}
 	return p.conn, p.got, nil
