@@ -47,9 +47,17 @@ func adoptTLS(to adopter, c *Conn, t *tls.Conn, read []byte, open func(time.Time
 	})
 }
 
-// Feed gives bytes of the socket to crypto/tls's next Read. The loop feeds
-// only after a Read that wanted more, so all that was fed before is used up.
-func (l *layer) Feed(p []byte) { l.conn.ahead, l.conn.lent = p, true }
+// Feed gives bytes of the socket to crypto/tls's next Read. While parked that
+// has used up all that was fed before; when the loop hands the socket back, it
+// may feed some more behind what is left.
+func (l *layer) Feed(p []byte) {
+	if c := l.conn; len(c.ahead) > 0 {
+		c.keep()
+		c.ahead = append(c.ahead, p...)
+	} else {
+		c.ahead, c.lent = p, true
+	}
+}
 
 // Keep copies what was fed and not used, because the loop's memory will be
 // used again.
