@@ -15,10 +15,11 @@ type link struct {
 	sock   *loop.Sock
 	srv    *Server
 	recv   longwire.Receiver
+	local  *netip.AddrPort // the listener's, shared
 	remote netip.AddrPort
-	secure func() tls.ConnectionState // nil without TLS
-	silent *silence                   // until the first byte came
-	seen   int32                      // bytes of an unfinished message that were looked at
+	tls    *tls.Conn // nil without TLS; only its state may be asked
+	silent *silence  // until the first byte came
+	seen   int32     // bytes of an unfinished message that were looked at
 	state  uint8
 }
 
@@ -28,19 +29,19 @@ const (
 )
 
 func (l *link) Loop() *loop.Loop     { return l.sock.Loop() }
-func (l *link) Form() *longwire.Form { return &l.srv.form }
+func (l *link) Form() *longwire.Form { return l.srv.form }
 
 func (l *link) Info() *longwire.LinkInfo {
-	i := &longwire.LinkInfo{Transport: "tcp", Parked: true, Local: l.srv.local(), Remote: l.remote}
-	if l.secure != nil {
-		cs := l.secure()
+	i := &longwire.LinkInfo{Transport: "tcp", Parked: true, Local: *l.local, Remote: l.remote}
+	if l.tls != nil {
+		cs := l.tls.ConnectionState()
 		i.TLS = &cs
 	}
 	return i
 }
 
 func (l *link) Send(m *longwire.Message) (int, error) {
-	b := m.Frame(&l.srv.form)
+	b := m.Frame(l.srv.form)
 	if err := l.room(len(b)); err != nil {
 		return l.sock.Waiting(), err
 	}
@@ -76,10 +77,16 @@ func (l *link) Pause(on bool) {
 }
 
 func (l *link) Close(c longwire.Close) {
-	if l.state&closing == 0 {
-		l.state |= closing
-		l.sock.Close(&c, wire.FlushTimeout)
+	if l.state&closing != 0 {
+		return
 	}
+	l.state |= closing
+	if f := l.srv.Farewell; f != nil {
+		if p := f(&c); p != nil {
+			l.sock.Write(l.srv.form.Append(nil, l.srv.framing().Kind, p))
+		}
+	}
+	l.sock.Close(&c, wire.FlushTimeout)
 }
 
 // Read cuts what arrived into messages.
@@ -130,10 +137,7 @@ func (l *link) Closed(now time.Time, err error) {
 		l.silent.timer.Stop()
 	}
 	l.state |= closing
-	l.srv.forget()
-	if l.recv != nil {
-		l.recv.Closed(now, longwire.CloseOf(err, wire.CodeLost))
-	}
+	l.recv.Closed(now, longwire.CloseOf(err, wire.CodeLost))
 }
 
 // silence ends a connection that says nothing at all.

@@ -1,35 +1,152 @@
 // Package tcp carries messages over TCP and TLS, cut out of the byte stream by
 // a framing of the user's choice.
+//
+//	srv := &tcp.Server{Framing: tcp.Lines, Acceptor: &longwire.Plain{
+//		Message: func(c *longwire.Conn, k longwire.Kind, p []byte) { c.Send(k, p) },
+//	}}
+//	err := srv.ListenAndServe("127.0.0.1:8888")
 package tcp
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/longwire/longwire"
 	"github.com/longwire/longwire/internal/loop"
+	"github.com/longwire/longwire/internal/park"
 	"github.com/longwire/longwire/wire"
 )
 
+// ErrServerClosed is what Serve returns after Close.
+var ErrServerClosed = errors.New("tcp: the server is closed")
+
 // A Server makes links of TCP connections. Its fields must not be changed once
-// it serves.
+// it serves; its methods may be called from any goroutine.
 type Server struct {
 	// Acceptor takes the links. It is required.
 	Acceptor longwire.Acceptor
 	// Framing cuts the stream into messages. Nil means Raw.
 	Framing *Framing
-	// TLS makes every connection TLS, with a handshake of at most ten seconds.
+	// TLS makes every connection TLS, with a handshake of at most 10 s. Nil
+	// means plaintext.
 	TLS *tls.Config
-	// MaxMessage is the most bytes that a message from a peer may have. Zero means 1 MiB.
+	// MaxMessage is the most bytes that a message from a peer may have. Zero
+	// means 1 MiB. What is larger ends the link with too_large before it is
+	// buffered.
 	MaxMessage int
-	// FirstByte is how long a new connection may stay silent. Zero means for ever.
+	// FirstByte is how long a new connection may stay silent; then it ends with
+	// handshake_timeout. Zero means for ever.
 	FirstByte time.Duration
+	// Farewell, if set, is the last message that a link sends before it closes,
+	// in protocols that say why. Nil bytes say nothing.
+	Farewell func(c *longwire.Close) []byte
+	// Full is what a connection hears, as it is, that finds no descriptor free.
+	Full []byte
 	// Engine is where the links live. Nil means the shared one.
 	Engine *longwire.Engine
+	// Log hears of failed handshakes, at debug level. Nil means slog.Default().
+	Log *slog.Logger
 
-	form longwire.Form
+	once sync.Once
+	form *longwire.Form // set once; made by Framing
+
+	mu sync.Mutex
+	// guarded by mu
+	closed    bool
+	listeners map[*park.Listener]struct{}
+}
+
+// ListenAndServe listens on a TCP address such as "127.0.0.1:8888" and serves
+// until the server is closed.
+func (s *Server) ListenAndServe(addr string) error {
+	ln, err := park.Listen(context.Background(), "tcp", addr, s.options())
+	if err != nil {
+		return err
+	}
+	return s.Serve(ln)
+}
+
+// Serve makes links of ln's connections until the server is closed, then
+// returns ErrServerClosed. It closes ln.
+func (s *Server) Serve(ln net.Listener) error {
+	if s.Acceptor == nil {
+		ln.Close()
+		return errors.New("tcp: Server.Acceptor is nil; set it to a *longwire.Plain or a *longwire.Node")
+	}
+	pl, ok := ln.(*park.Listener)
+	if !ok {
+		pl = park.WrapListener(ln, s.options())
+	}
+	if !s.track(pl) {
+		pl.Close()
+		return ErrServerClosed
+	}
+	defer s.untrack(pl)
+	local := localAddr(ln)
+	err := pl.Serve(s.Engine.Or().Loops(), &park.Door{
+		TLS:  s.TLS,
+		Full: s.Full,
+		Open: func(now time.Time, sock *loop.Sock, from park.Peer) loop.Handler { return s.open(now, sock, from, &local) },
+		Failed: func(from net.Addr, err error) {
+			s.log().Debug("tcp: TLS handshake failed", slog.Any("from", from), slog.Any("err", err))
+		},
+	})
+	if err == nil {
+		return ErrServerClosed
+	}
+	return err
+}
+
+func (s *Server) options() *park.Options {
+	o := &park.Options{Full: s.Full, Log: s.Log}
+	if o.Full == nil {
+		o.Full = []byte{}
+	}
+	return o
+}
+
+// Close stops accepting. Links live on until their acceptor closes them.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	all := s.listeners
+	s.listeners = nil
+	s.mu.Unlock()
+	var err error
+	for ln := range all {
+		err = errors.Join(err, ln.Close())
+	}
+	return err
+}
+
+func (s *Server) track(ln *park.Listener) bool {
+	s.once.Do(func() {
+		f := s.framing()
+		s.form = &longwire.Form{Name: "tcp " + f.Name, Append: f.Append}
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	if s.listeners == nil {
+		s.listeners = map[*park.Listener]struct{}{}
+	}
+	s.listeners[ln] = struct{}{}
+	return true
+}
+
+func (s *Server) untrack(ln *park.Listener) {
+	ln.Close()
+	s.mu.Lock()
+	delete(s.listeners, ln)
+	s.mu.Unlock()
 }
 
 func (s *Server) framing() *Framing {
@@ -46,26 +163,40 @@ func (s *Server) maxMessage() int {
 	return s.MaxMessage
 }
 
-func (s *Server) local() netip.AddrPort { return netip.AddrPort{} }
-func (s *Server) forget()               {}
-
-func (s *Server) Serve(ln net.Listener) error {
-	s.form = longwire.Form{Name: "tcp/" + s.framing().Name, Append: s.framing().Append}
-	for {
-		c, err := ln.Accept()
-		if err != nil {
-			return err
-		}
-		s.Engine.Or().Loops().Adopt(c, nil, s.open)
+func (s *Server) log() *slog.Logger {
+	if s.Log == nil {
+		return slog.Default()
 	}
+	return s.Log
 }
 
-func (s *Server) open(now time.Time, sock *loop.Sock) loop.Handler {
-	l := &link{sock: sock, srv: s}
+func localAddr(ln net.Listener) netip.AddrPort {
+	if a, ok := ln.Addr().(*net.TCPAddr); ok {
+		return a.AddrPort()
+	}
+	return netip.AddrPort{}
+}
+
+func (s *Server) open(now time.Time, sock *loop.Sock, from park.Peer, local *netip.AddrPort) loop.Handler {
+	l := &link{sock: sock, srv: s, local: local, remote: from.Addr, tls: from.TLS}
 	recv, err := s.Acceptor.Accept(now, l)
 	if err != nil {
-		return nil
+		l.recv = refused{}
+		l.Close(*longwire.CloseOf(err, wire.CodeForbidden))
+		return l
 	}
 	l.recv = recv
+	if s.FirstByte > 0 {
+		l.silent = &silence{link: l}
+		l.silent.timer.Owner = l.silent
+		sock.Loop().After(s.FirstByte, &l.silent.timer)
+	}
 	return l
 }
+
+// refused hears a link that its acceptor refused.
+type refused struct{}
+
+func (refused) Receive(time.Time, longwire.Kind, []byte) {}
+func (refused) Drained(time.Time)                        {}
+func (refused) Closed(time.Time, error)                  {}
