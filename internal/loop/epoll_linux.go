@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -19,27 +18,31 @@ import (
 //
 // Descriptors are watched edge-triggered for everything at once, so that
 // neither a pause nor a full socket costs a system call.
+//
+// A sleep is ended by setting the file's read deadline to the past, which the
+// runtime does without a system call. Measured on 2 cores, from Post to the
+// task and back to the poster: 1.4 to 1.8 µs (p99 2 µs), by an eventfd 3.2 to
+// 7.7 µs (p99 5 to 120 µs); with both cores kept busy by other goroutines 1.6
+// to 5 µs against 17 ms, because the netpoller is looked at only every 10 ms
+// then, and a deadline makes the goroutine runnable by itself.
 type epollWaiter struct {
 	file   *os.File // the epoll instance
 	raw    syscall.RawConn
 	fd     int
-	bell   int // eventfd
-	events [turnWrites]unix.EpollEvent
+	events [turnEvents]unix.EpollEvent
 	n      int
-	due    time.Time          // the read deadline that is set
+	due    time.Time          // the read deadline that is set, unless wake was called since
 	look   func(uintptr) bool // bound once
 }
 
-// bellSlot marks the eventfd among the events.
-const bellSlot = ^uint32(0)
+var longAgo = time.Unix(1, 0)
 
 func newWaiter(p Poller) (waiter, error) {
 	if p == Goroutines {
 		return newChanWaiter(), nil
 	}
-	w := &epollWaiter{fd: -1, bell: -1}
+	w := &epollWaiter{}
 	if err := w.open(); err != nil {
-		w.close()
 		return nil, fmt.Errorf("loop: epoll: %w", err)
 	}
 	return w, nil
@@ -47,35 +50,21 @@ func newWaiter(p Poller) (waiter, error) {
 
 func (w *epollWaiter) open() (err error) {
 	if w.fd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
-		return err
+		return os.NewSyscallError("epoll_create1", err)
 	}
-	// The os package gives a file to the netpoller only if it is non-blocking.
-	if err = unix.SetNonblock(w.fd, true); err != nil {
-		return err
-	}
-	if w.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return err
-	}
-	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: -1, Pad: 0}
-	if err = unix.EpollCtl(w.fd, unix.EPOLL_CTL_ADD, w.bell, &ev); err != nil {
-		return err
-	}
+	unix.SetNonblock(w.fd, true) // else the os package does not give the file to the netpoller
 	w.file = os.NewFile(uintptr(w.fd), "epoll")
+	if err = w.file.SetReadDeadline(time.Time{}); err == nil { // tells whether it did
+		w.raw, err = w.file.SyscallConn()
+	}
+	if err != nil {
+		w.file.Close()
+	}
 	w.look = func(uintptr) bool { w.poll(); return w.n > 0 }
-	w.raw, err = w.file.SyscallConn()
 	return err
 }
 
-func (w *epollWaiter) close() {
-	if w.file != nil {
-		w.file.Close()
-	} else if w.fd >= 0 {
-		unix.Close(w.fd)
-	}
-	if w.bell >= 0 {
-		unix.Close(w.bell)
-	}
-}
+func (w *epollWaiter) close() { w.file.Close() }
 
 func (w *epollWaiter) poll() {
 	n, _, _ := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(w.fd),
@@ -83,61 +72,50 @@ func (w *epollWaiter) poll() {
 	w.n = max(int(n), 0) // an interrupted call found nothing; the next one will
 }
 
-func (w *epollWaiter) sleep(due time.Time) {
+func (w *epollWaiter) arm(due time.Time) {
 	if !due.Equal(w.due) {
 		w.due = due
 		w.file.SetReadDeadline(due)
 	}
+}
+
+func (w *epollWaiter) sleep() {
 	w.n = 0
-	err := w.raw.Read(w.look)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		w.due = time.Time{}
-		w.file.SetReadDeadline(w.due)
+	if err := w.raw.Read(w.look); err != nil { // was woken, or is due
+		w.due = longAgo
 		w.poll()
 	}
 }
 
-func (w *epollWaiter) wake() {
-	one := [8]byte{1}
-	unix.Write(w.bell, one[:])
-}
+func (w *epollWaiter) wake() { w.file.SetReadDeadline(longAgo) }
 
 func (w *epollWaiter) dispatch(l *Loop) {
 	for i := range w.events[:w.n] {
 		ev := &w.events[i]
-		if uint32(ev.Fd) == bellSlot {
-			continue // edge-triggered: its count need not be read
-		}
 		if s := l.table.get(uint32(ev.Fd), uint32(ev.Pad)); s != nil {
-			s.event(ev.Events)
+			s.happened(meaning(ev.Events))
 		}
 	}
 	w.n = 0
 }
 
-// event takes what epoll says of a socket.
-func (s *Sock) event(e uint32) {
-	if e&unix.EPOLLOUT != 0 && s.flags&fBlocked != 0 {
-		s.flags &^= fBlocked
-		s.dirty()
+func meaning(e uint32) (ev int) {
+	if e&unix.EPOLLIN != 0 {
+		ev |= evRead
 	}
-	if e&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) == 0 {
-		return
+	if e&unix.EPOLLOUT != 0 {
+		ev |= evWrite
 	}
-	s.flags |= fReadable
-	if e&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		s.flags |= fHup
-		if e&unix.EPOLLERR != 0 && s.flags&(fPaused|fEnded) != 0 {
-			s.cut(sockError(s.fd)) // nobody reads, so nobody else would notice
-			return
-		}
+	if e&(unix.EPOLLRDHUP|unix.EPOLLHUP) != 0 {
+		ev |= evEnd
 	}
-	if s.flags&fQueued == 0 {
-		s.read()
+	if e&unix.EPOLLERR != 0 {
+		ev |= evFail
 	}
+	return ev
 }
 
-func sockError(fd int32) error {
+func failureFD(fd int32) error {
 	n, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
 	if err == nil && n != 0 {
 		err = syscall.Errno(n)
@@ -182,17 +160,23 @@ func (w *epollWaiter) del(s *Sock) {
 	unix.EpollCtl(w.fd, unix.EPOLL_CTL_DEL, int(s.fd), nil)
 }
 
+// The descriptors do not block, so a thread that reads or writes one works all
+// the while, and telling the scheduler of it (syscall.Syscall) is of no use.
+// Measured: 11 ns of 454 for a read that finds nothing, 1 to 2 % of a small
+// write and read over loopback.
+
 func recvFD(fd int32, p []byte) (int, error) {
 	for {
-		n, err := unix.Read(int(fd), p)
-		switch err {
-		case nil:
-			return n, nil
+		n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(fd),
+			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		switch errno {
+		case 0:
+			return int(n), nil
 		case unix.EAGAIN:
 			return 0, errAgain
 		case unix.EINTR:
 		default:
-			return 0, os.NewSyscallError("read", err)
+			return 0, os.NewSyscallError("read", errno)
 		}
 	}
 }
@@ -202,24 +186,22 @@ type iovecs [64]unix.Iovec
 
 func sendFD(fd int32, q *queue, v *iovecs) (int, error) {
 	segs := q.segs[q.head:]
-	for {
-		var n uintptr
-		var errno syscall.Errno
-		if len(segs) == 1 {
-			b := segs[0].b
-			n, _, errno = syscall.Syscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
-		} else {
-			k := min(len(segs), len(v))
-			for i := range k {
-				v[i].Base = unsafe.SliceData(segs[i].b)
-				v[i].SetLen(len(segs[i].b))
-			}
-			n, _, errno = syscall.Syscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(v)), uintptr(k))
-			clear(v[:k])
+	call, base, n := uintptr(unix.SYS_WRITE), unsafe.Pointer(nil), 0
+	if len(segs) == 1 {
+		base, n = unsafe.Pointer(unsafe.SliceData(segs[0].b)), len(segs[0].b)
+	} else {
+		call, base, n = unix.SYS_WRITEV, unsafe.Pointer(v), min(len(segs), len(v))
+		for i := range n {
+			v[i].Base = unsafe.SliceData(segs[i].b)
+			v[i].SetLen(len(segs[i].b))
 		}
+		defer clear(v[:n])
+	}
+	for {
+		done, _, errno := syscall.RawSyscall(call, uintptr(fd), uintptr(base), uintptr(n))
 		switch errno {
 		case 0:
-			return int(n), nil
+			return int(done), nil
 		case unix.EAGAIN:
 			return 0, errAgain
 		case unix.EINTR:

@@ -20,6 +20,7 @@ type iovecs struct{}
 
 func recvFD(int32, []byte) (int, error)          { return 0, net.ErrClosed }
 func sendFD(int32, *queue, *iovecs) (int, error) { return 0, net.ErrClosed }
+func failureFD(int32) error                      { return net.ErrClosed }
 func shutFD(int32)                               {}
 func closeFD(int32)                              {}
 func connOf(int32) (net.Conn, error)             { return nil, net.ErrClosed }

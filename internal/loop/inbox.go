@@ -7,7 +7,8 @@ import (
 )
 
 // maxTasks bounds the tasks that wait for a loop. At the bound Post says no,
-// and the caller decides whether to drop, to wait or to try again.
+// and the caller decides whether to drop, to wait or to try again. As slices
+// of a full inbox, 2 MiB per loop are kept for reuse.
 const maxTasks = 64 << 10
 
 // A Task is work for a loop that owns its own memory, so that posting it
@@ -47,15 +48,16 @@ func (l *Loop) post(t Task, bound int) bool {
 type inbox struct {
 	asleep atomic.Bool  // the loop sleeps or is about to: whoever posts wakes it
 	count  atomic.Int64 // tasks in queue
+	unrun  atomic.Int64 // tasks in batch that had not run when the last turn ended
 
 	mu     sync.Mutex
 	queue  []Task
 	closed bool
 
 	// Owned by the loop.
-	batch []Task // taken out of queue and not yet run
-	next  int
-	spare []Task
+	batch []Task // taken out of queue
+	next  int    // the first of batch that has not run
+	spare []Task // an emptied batch, for reuse
 }
 
 func (b *inbox) waiting() bool { return b.count.Load() != 0 || b.next < len(b.batch) }
@@ -63,7 +65,7 @@ func (b *inbox) waiting() bool { return b.count.Load() != 0 || b.next < len(b.ba
 func (b *inbox) put(t Task, bound int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed || len(b.queue) >= bound {
+	if b.closed || len(b.queue)+int(b.unrun.Load()) >= bound {
 		return false
 	}
 	b.queue = append(b.queue, t)
@@ -71,37 +73,38 @@ func (b *inbox) put(t Task, bound int) bool {
 	return true
 }
 
-// take returns up to n tasks to be run before the next call of done.
-func (b *inbox) take(n int) []Task {
-	if b.next == len(b.batch) && b.count.Load() != 0 {
+// take returns the next task, or nil.
+func (b *inbox) take() Task {
+	if b.next == len(b.batch) {
+		if b.count.Load() == 0 {
+			return nil
+		}
+		b.recycle()
 		b.mu.Lock()
-		b.batch, b.queue, b.spare = b.queue, b.spare, nil
+		b.batch, b.queue = b.queue, b.spare
 		b.count.Store(0)
 		b.mu.Unlock()
-		b.next = 0
+		b.spare = nil
 	}
-	end := min(b.next+n, len(b.batch))
-	some := b.batch[b.next:end]
-	b.next = end
-	return some
+	t := b.batch[b.next]
+	b.batch[b.next] = nil
+	b.next++
+	return t
 }
 
-// done forgets the tasks that have run, and keeps their slice for reuse.
-func (b *inbox) done() {
-	if b.next < len(b.batch) || b.next == 0 {
-		return
-	}
-	clear(b.batch)
+// recycle keeps the slice of a batch that has run.
+func (b *inbox) recycle() {
 	if cap(b.batch) <= maxTasks {
-		b.mu.Lock()
-		if cap(b.queue) == 0 {
-			b.queue = b.batch[:0]
-		} else {
-			b.spare = b.batch[:0]
-		}
-		b.mu.Unlock()
+		b.spare = b.batch[:0]
 	}
 	b.batch, b.next = nil, 0
+}
+
+// settle ends the turn's share.
+func (b *inbox) settle() {
+	if left := int64(len(b.batch) - b.next); left != b.unrun.Load() {
+		b.unrun.Store(left)
+	}
 }
 
 // shut refuses further tasks and returns those that still wait.

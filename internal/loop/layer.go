@@ -45,26 +45,22 @@ func (s *Sock) SetLayer(l Layer) {
 	s.queueRead() // the layer may hold bytes already; no event will tell
 }
 
-// readLayer is read for a socket with a layer: first what the layer has, then
-// what the socket has.
+// readLayer is readSocket for a socket with a layer: first what the layer has,
+// then what the socket has.
 func (s *Sock) readLayer() {
 	x := s.ext
-	fed := false
-	for s.flags&(fGone|fClosing|fPaused) == 0 && x.layer != nil {
+	const stop = fGone | fClosing | fPaused | fLeaving
+	for fed := false; s.flags&stop == 0; {
 		buf, off := s.loop.rbuf[:readBufBytes/2], 0
 		if s.in != nil {
-			buf, off = grown(*s.in), len(*s.in)
-			s.in = nil
+			buf, off = s.takeIn()
 		}
 		n, err := x.layer.Read(buf[off:])
 		if n > 0 {
 			s.deliver(buf[:off+n], off > 0)
 			continue
 		}
-		if off > 0 {
-			buf = buf[:off]
-			s.hold(buf)
-		}
+		s.putIn(buf[:off])
 		if !errors.Is(err, ErrAgain) {
 			s.readEnd(err)
 			return
@@ -73,7 +69,7 @@ func (s *Sock) readLayer() {
 			s.cut(ErrFlooded)
 			return
 		}
-		if fed {
+		if fed || s.flags&(fReadable|fHup) == 0 {
 			return
 		}
 		raw := s.loop.rbuf[readBufBytes/2:]
@@ -89,10 +85,10 @@ func (s *Sock) readLayer() {
 		}
 		x.layer.Feed(raw[:n])
 	}
-	if s.flags&(fGone|fClosing) == 0 && x.layer != nil {
-		// Stopped before "nothing there": no event will come for what the layer holds.
+	if s.flags&(fGone|fClosing) == 0 {
+		// Stopped before "nothing there". No event will come for what the layer
+		// holds, but whoever lets reading go on puts the socket on the ready list.
 		x.layer.Keep()
-		s.flags |= fReadable
 	}
 }
 
@@ -110,6 +106,8 @@ var errCut = errors.New("loop: the connection was cut before TLS said that it en
 
 // flushLayer writes a layered socket and reports whether all of it went.
 func (s *Sock) flushLayer() bool {
+	s.flags |= fFlushing
+	defer func() { s.flags &^= fFlushing }()
 	x := s.ext
 	for {
 		if x.wire != nil && x.wire.n > 0 && !s.push(x.wire) {

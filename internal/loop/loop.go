@@ -48,17 +48,6 @@ const (
 	Goroutines        // a goroutine per connection: any platform, and virtual time
 )
 
-const (
-	// A turn is bounded so that one busy socket, or one long fan-out, does not
-	// keep the others waiting.
-	turnWrites = 256
-	turnTasks  = 1024
-	turnTime   = 2 * time.Millisecond
-
-	readBufBytes = 64 << 10 // the most that one socket brings in one turn
-	slowTurn     = 100 * time.Millisecond
-)
-
 // Options configure a [Group]. Nil means all defaults.
 type Options struct {
 	Loops  int          // number of loops; zero means GOMAXPROCS
@@ -70,8 +59,12 @@ type Options struct {
 // Its methods may be called from any goroutine.
 type Group struct {
 	loops []*Loop
-	wg    sync.WaitGroup // loops and pump goroutines; Close waits for them
+	wg    sync.WaitGroup // loops, pump goroutines and Release's; Close waits for them
 	log   *slog.Logger
+
+	closing  sync.Once
+	closeErr error
+	cut      atomic.Int64 // sockets that were open when their loop ended
 }
 
 // New starts a group. Close ends it.
@@ -87,13 +80,13 @@ func New(o *Options) (*Group, error) {
 	if g.log == nil {
 		g.log = slog.Default()
 	}
-	for range n {
+	for i := range n {
 		w, err := newWaiter(o.Poller)
 		if err != nil {
 			g.stop()
 			return nil, err
 		}
-		l := &Loop{group: g, wait: w, start: time.Now(), rbuf: make([]byte, readBufBytes)}
+		l := &Loop{group: g, wait: w, index: i, start: time.Now(), rbuf: make([]byte, readBufBytes)}
 		l.now = l.start
 		g.loops = append(g.loops, l)
 		g.wg.Go(l.run)
@@ -115,7 +108,7 @@ func (g *Group) Least() *Loop {
 	return best
 }
 
-// Socks returns the number of open sockets.
+// Socks returns the number of sockets that were adopted and not yet closed.
 func (g *Group) Socks() int {
 	n := 0
 	for _, l := range g.loops {
@@ -124,10 +117,17 @@ func (g *Group) Socks() int {
 	return n
 }
 
-// Close closes every socket, gives them until ctx ends to flush what they are
-// owed, cuts the rest, and returns when every loop has ended. It returns the
-// context's error if sockets had to be cut.
+// Close closes every socket as [Sock.Close] does with a linger of one second,
+// or of what is left until ctx's deadline if that is less; cuts what is still
+// open when ctx ends; and returns when every loop has ended and every handler
+// was told. It returns the context's cause only if it had to cut. Closing again
+// waits for the first and returns what it did. It must not be called on a loop.
 func (g *Group) Close(ctx context.Context) error {
+	g.closing.Do(func() { g.closeErr = g.close(ctx) })
+	return g.closeErr
+}
+
+func (g *Group) close(ctx context.Context) error {
 	linger := time.Second
 	if d, ok := ctx.Deadline(); ok {
 		linger = max(0, min(linger, time.Until(d)))
@@ -136,19 +136,19 @@ func (g *Group) Close(ctx context.Context) error {
 	for _, l := range g.loops {
 		l.must(taskFunc(func(time.Time) { l.drain(linger, emptied) }))
 	}
-	var err error
+wait:
 	for range g.loops {
 		select {
 		case <-emptied:
 		case <-ctx.Done():
-			err = context.Cause(ctx)
-		}
-		if err != nil {
-			break
+			break wait
 		}
 	}
 	g.stop()
-	return err
+	if g.cut.Load() > 0 {
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 func (g *Group) stop() {
@@ -156,167 +156,4 @@ func (g *Group) stop() {
 		l.must(taskFunc(func(time.Time) { l.stopping = true }))
 	}
 	g.wg.Wait()
-}
-
-// A Loop is one goroutine and what it owns. Post may be called from any
-// goroutine; the other methods only on the loop, that is from tasks, timers
-// and handlers that run on it.
-type Loop struct {
-	group *Group
-	wait  waiter // set at start
-	inbox inbox  // any goroutine
-	socks atomic.Int64
-
-	// Owned by the loop's goroutine.
-	start    time.Time
-	now      time.Time // when this turn began
-	table    table
-	ready    []*Sock // have more to read than their share of a turn
-	reading  []*Sock // the ready ones of this turn
-	dirty    []*Sock // are owed bytes
-	gone     []*Sock // are closed and wait to be told so
-	wheel    wheel
-	bufs     bufPool
-	rbuf     []byte
-	iov      iovecs
-	piece    []byte          // where a layer's next piece is joined
-	draining chan<- struct{} // gets a value once the last socket is gone
-	stopping bool
-}
-
-// Now returns the time at which this turn began. On the loop only.
-func (l *Loop) Now() time.Time { return l.now }
-
-// Index returns the loop's place in its group, for tables kept per loop.
-func (l *Loop) Index() int {
-	for i, o := range l.group.loops {
-		if o == l {
-			return i
-		}
-	}
-	return -1
-}
-
-func (l *Loop) run() {
-	defer l.wait.close()
-	for !l.stopping {
-		l.sleep()
-		l.now = time.Now()
-		l.wait.dispatch(l)
-		l.readReady()
-		l.runTasks()
-		l.wheel.advance(l.now.Sub(l.start), l.now)
-		l.flushDirty()
-		l.buryGone()
-		if d := time.Since(l.now); d > slowTurn {
-			l.group.log.Warn("loop: a turn took too long; a handler that runs on the loop must not block",
-				slog.Duration("took", d))
-		}
-		if l.draining != nil && l.table.live == 0 {
-			l.draining <- struct{}{}
-			l.draining = nil
-		}
-	}
-	l.end()
-}
-
-// sleep waits until something happened, unless there is work at hand; then it
-// only looks.
-func (l *Loop) sleep() {
-	if len(l.ready) > 0 || len(l.dirty) > 0 || len(l.gone) > 0 || l.inbox.waiting() {
-		l.wait.poll()
-		return
-	}
-	var due time.Time
-	if d, ok := l.wheel.next(); ok {
-		due = l.start.Add(d)
-	}
-	l.inbox.asleep.Store(true)
-	if l.inbox.waiting() {
-		l.inbox.asleep.Store(false)
-		l.wait.poll()
-		return
-	}
-	l.wait.sleep(due)
-	l.inbox.asleep.Store(false)
-}
-
-func (l *Loop) readReady() {
-	l.ready, l.reading = l.reading[:0], l.ready
-	for i, s := range l.reading {
-		l.reading[i] = nil
-		if s != nil {
-			s.flags &^= fQueued
-			s.read()
-		}
-	}
-}
-
-// runTasks runs what was posted, at most turnTasks of it, so that tasks that
-// post tasks do not starve the sockets.
-func (l *Loop) runTasks() {
-	for _, t := range l.inbox.take(turnTasks) {
-		t.Run(l.now)
-	}
-	l.inbox.done()
-}
-
-// flushDirty writes the sockets that are owed something. What does not fit
-// the turn stays for the next one, behind a look at the sockets.
-func (l *Loop) flushDirty() {
-	n := 0
-	for n < len(l.dirty) {
-		s := l.dirty[n]
-		l.dirty[n] = nil
-		n++
-		if s != nil {
-			s.flags &^= fDirty
-			s.flush()
-		}
-		if n%turnWrites == 0 || n%16 == 0 && time.Since(l.now) > turnTime {
-			break
-		}
-	}
-	if n == len(l.dirty) {
-		l.dirty = l.dirty[:0]
-		return
-	}
-	l.dirty = l.dirty[:copy(l.dirty, l.dirty[n:])]
-}
-
-// buryGone tells handlers that their sockets are closed. It runs by itself in
-// the turn, so that no handler hears Closed from inside another of its calls.
-func (l *Loop) buryGone() {
-	for len(l.gone) > 0 {
-		batch := l.gone
-		l.gone = nil
-		for _, s := range batch {
-			s.bury()
-		}
-	}
-}
-
-// drain closes every socket and reports when the last one is gone.
-func (l *Loop) drain(linger time.Duration, emptied chan<- struct{}) {
-	l.table.closed = true
-	l.draining = emptied
-	for s := range l.table.all() {
-		s.Close(ErrShutdown, linger)
-	}
-}
-
-// end cuts what is left, and runs the tasks that were posted before the inbox
-// closed, so that nobody waits for a task that never runs.
-func (l *Loop) end() {
-	l.table.closed = true
-	for s := range l.table.all() {
-		s.cut(ErrShutdown)
-	}
-	l.buryGone()
-	for tasks := l.inbox.shut(); len(tasks) > 0; tasks = l.inbox.shut() {
-		for _, t := range tasks {
-			t.Run(l.now)
-		}
-		l.buryGone()
-	}
 }

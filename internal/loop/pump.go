@@ -14,98 +14,92 @@ import (
 // over to the loop by tasks, one read and one write at a time, so memory is
 // bounded as it is with a descriptor.
 type pump struct {
-	conn net.Conn
-	sock *Sock
-	next chan struct{} // tells the reader that its bytes were taken
+	conn    net.Conn
+	sock    *Sock // touched on its loop only
+	readers sync.WaitGroup
 
 	mu      sync.Mutex
-	loop    *Loop  // where to post: changes with Move
-	got     []byte // read and not yet taken
-	rerr    error  // what ended reading
+	taken   sync.Cond // got is empty, or closed, or leaving
+	loop    *Loop     // where to post; nil between two loops
+	begun   bool      // the reader runs
+	got     []byte    // read and not yet taken
+	rerr    error     // what ended reading
 	wbuf    []byte
 	writing bool
 	werr    error // what ended writing
-	shutReq bool  // shut down once the write is done
 	closed  bool
-	stop    bool           // regain: the reader ends, the connection stays
-	running sync.WaitGroup // the reader, and a write: regain waits for them
+	leaving bool // the reader ends, the connection stays
 }
 
 const (
 	pumpReadBytes  = 4 << 10
 	pumpWriteBytes = 16 << 10
-
-	regainTime = 5 * time.Second // for a write that is under way when the connection is taken back
 )
 
 func newPump(s *Sock, conn net.Conn) *pump {
-	return &pump{conn: conn, sock: s, next: make(chan struct{}, 1)}
+	p := &pump{conn: conn, sock: s}
+	p.taken.L = &p.mu
+	return p
 }
 
-// begin starts reading, or, after a move, tells the pump its new loop.
-func (p *pump) begin() {
+// attach tells the pump its loop, or that it has none for now, and starts reading.
+func (p *pump) attach(l *Loop) {
 	p.mu.Lock()
-	first := p.loop == nil
-	p.loop = p.sock.loop
-	p.mu.Unlock()
-	if first {
-		p.running.Add(1)
-		p.loop.group.wg.Go(p.read)
+	defer p.mu.Unlock()
+	p.loop = l
+	if !p.begun {
+		p.begun = true
+		p.readers.Add(1)
+		l.group.wg.Go(p.read)
 	}
 }
 
 // tell posts an event to the socket's loop. If the socket has moved on by the
-// time it runs, nothing is lost: its new loop looks by itself when it attaches.
-func (p *pump) tell(event func(s *Sock)) {
+// time it runs, nothing is lost: its new loop looks by itself when it arrives.
+func (p *pump) tell(ev int) {
 	p.mu.Lock()
 	l := p.loop
 	p.mu.Unlock()
+	if l == nil {
+		return
+	}
 	l.must(taskFunc(func(time.Time) {
-		if p.lives(l) {
-			event(p.sock)
+		p.mu.Lock()
+		here := p.loop == l && !p.closed && !p.leaving
+		p.mu.Unlock()
+		if here {
+			p.sock.happened(ev)
 		}
 	}))
 }
 
-func (p *pump) lives(l *Loop) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.loop == l && !p.closed && !p.stop
-}
-
-func arrived(s *Sock) {
-	s.flags |= fReadable
-	s.queueRead()
-}
-
-func writable(s *Sock) {
-	s.flags &^= fBlocked
-	s.dirty()
-}
-
 func (p *pump) read() {
-	defer p.running.Done()
+	defer p.readers.Done()
 	buf := make([]byte, pumpReadBytes)
 	for {
-		p.mu.Lock()
-		stop := p.stop || p.closed
-		p.mu.Unlock()
-		if stop {
-			return // what is in buf may still be wanted
-		}
 		n, err := p.conn.Read(buf)
 		p.mu.Lock()
 		p.got, p.rerr = buf[:n], err
-		stop = p.stop || p.closed
+		p.mu.Unlock()
+		switch {
+		case err == nil:
+			p.tell(evRead)
+		case errors.Is(err, io.EOF):
+			p.tell(evRead | evEnd)
+			return
+		default:
+			p.tell(evRead | evFail)
+			return
+		}
+		p.mu.Lock()
+		for len(p.got) > 0 && !p.closed && !p.leaving {
+			p.taken.Wait()
+		}
+		stop := p.closed || p.leaving
 		p.mu.Unlock()
 		if stop {
 			return
 		}
-		p.tell(arrived)
-		if err != nil {
-			return
-		}
-		<-p.next
 	}
 }
 
@@ -121,14 +115,16 @@ func (p *pump) recv(b []byte) (int, error) {
 	n := copy(b, p.got)
 	p.got = p.got[n:]
 	if len(p.got) == 0 {
-		p.got = nil
-		if p.rerr == nil {
-			p.next <- struct{}{}
-		} else {
-			p.sock.queueRead()
-		}
+		p.taken.Signal()
 	}
 	return n, nil
+}
+
+// failure returns what broke the connection. The socket is told evFail first.
+func (p *pump) failure() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rerr
 }
 
 func (p *pump) send(q *queue) (int, error) {
@@ -140,31 +136,22 @@ func (p *pump) send(q *queue) (int, error) {
 	if p.writing {
 		return 0, errAgain
 	}
-	b := p.wbuf[:0]
+	b := make([]byte, 0, min(q.n, pumpWriteBytes)) // gone with the write: an idle connection has no buffer
 	for _, s := range q.segs[q.head:] {
-		b = append(b, s.b[:min(len(s.b), pumpWriteBytes-len(b))]...)
-		if len(b) == pumpWriteBytes {
-			break
-		}
+		b = append(b, s.b[:min(len(s.b), cap(b)-len(b))]...)
 	}
 	p.wbuf, p.writing = b, true
-	p.running.Add(1)
 	p.sock.loop.group.wg.Go(p.write)
 	return len(b), nil
 }
 
 func (p *pump) write() {
-	defer p.running.Done()
 	_, err := p.conn.Write(p.wbuf)
 	p.mu.Lock()
 	p.werr = err
 	p.writing, p.wbuf = false, nil
-	shut := p.shutReq
 	p.mu.Unlock()
-	if shut {
-		p.closeWrite()
-	}
-	p.tell(writable)
+	p.tell(evWrite)
 }
 
 // busy reports whether bytes that the socket is rid of are still being written.
@@ -174,53 +161,46 @@ func (p *pump) busy() bool {
 	return p.writing
 }
 
-// shut finishes writing, after what is being written.
+// shut finishes writing. On a goroutine, because TLS has something to write then.
 func (p *pump) shut() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.shutReq = true
-	if !p.writing {
-		p.sock.loop.group.wg.Go(p.closeWrite)
-	}
+	p.sock.loop.group.wg.Go(func() {
+		if c, ok := p.conn.(interface{ CloseWrite() error }); ok {
+			c.CloseWrite()
+		} else {
+			p.conn.Close()
+		}
+	})
 }
 
-func (p *pump) closeWrite() {
-	if c, ok := p.conn.(shutter); ok {
-		c.CloseWrite()
-		return
-	}
-	p.conn.Close()
-}
-
+// close closes the connection; on a goroutine if there is a loop that must not
+// wait for it.
 func (p *pump) close() {
 	p.mu.Lock()
 	p.closed = true
+	p.taken.Signal()
+	begun := p.begun
 	p.mu.Unlock()
-	p.conn.Close()
-	select {
-	case p.next <- struct{}{}:
-	default:
+	if begun {
+		p.sock.loop.group.wg.Go(func() { p.conn.Close() })
+	} else {
+		p.conn.Close()
 	}
 }
 
-// regain stops the reader, waits for a write, and returns the connection with
-// what was read. That the peer has finished writing, its next owner will see.
+// regain stops the reader and returns the connection with what it had read.
+// Nothing is being written any more.
 func (p *pump) regain() (net.Conn, []byte, error) {
 	p.mu.Lock()
-	p.stop = true
+	p.leaving = true
+	p.taken.Signal()
 	p.mu.Unlock()
-	p.conn.SetReadDeadline(time.Unix(1, 0))
-	select {
-	case p.next <- struct{}{}:
-	default:
-	}
-	p.conn.SetWriteDeadline(time.Now().Add(regainTime))
-	p.running.Wait()
-	p.conn.SetDeadline(time.Time{})
+	p.conn.SetReadDeadline(time.Unix(1, 0)) // ends a Read that waits
+	p.readers.Wait()
+	p.conn.SetReadDeadline(time.Time{})
 	if p.werr != nil {
 		return nil, nil, p.werr
 	}
-	if p.rerr != nil && !errors.Is(p.rerr, os.ErrDeadlineExceeded) && !errors.Is(p.rerr, io.EOF) {
+	if p.rerr != nil && !errors.Is(p.rerr, os.ErrDeadlineExceeded) {
 		return nil, nil, p.rerr
 	}
 	return p.conn, p.got, nil

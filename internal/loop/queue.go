@@ -1,5 +1,7 @@
 package loop
 
+import "slices"
+
 // What a socket is owed waits in a queue of segments. Bytes that a caller
 // lends (a frame shared by many links) are kept by reference; bytes that a
 // caller may use again are copied behind one another into segments that the
@@ -125,7 +127,7 @@ func (q *queue) wrote(p *bufPool, n int) {
 		p.freeSeg(s)
 		q.head++
 	}
-	if q.head == len(q.segs) {
-		q.segs, q.head = q.segs[:0], 0
+	if 2*q.head >= len(q.segs) { // also for a queue that is never empty
+		q.segs, q.head = slices.Delete(q.segs, 0, q.head), 0
 	}
 }

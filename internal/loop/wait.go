@@ -8,12 +8,15 @@ import (
 // A waiter is where a loop sleeps, and how it learns what its descriptors are
 // ready for.
 type waiter interface {
-	// sleep returns when something happened, when wake was called, or at due
-	// (never, if zero).
-	sleep(due time.Time)
+	// arm sets when sleep returns at the latest; zero is never. It may undo an
+	// earlier wake.
+	arm(due time.Time)
+	// sleep returns when something happened, when wake was called since arm, or
+	// when it is due. It may return early.
+	sleep()
 	// poll is sleep without sleeping.
 	poll()
-	// wake ends a sleep, also one that has not begun. Any goroutine.
+	// wake ends a sleep, also one that has not begun. Any goroutine, also after close.
 	wake()
 	// dispatch reads and marks the sockets that sleep or poll found ready.
 	dispatch(l *Loop)
@@ -30,21 +33,24 @@ type waiter interface {
 type chanWaiter struct {
 	bell  chan struct{}
 	timer *time.Timer
+	due   time.Time
 }
 
 func newChanWaiter() *chanWaiter {
 	return &chanWaiter{bell: make(chan struct{}, 1)}
 }
 
-func (w *chanWaiter) sleep(due time.Time) {
-	if due.IsZero() {
+func (w *chanWaiter) arm(due time.Time) { w.due = due }
+
+func (w *chanWaiter) sleep() {
+	if w.due.IsZero() {
 		<-w.bell
 		return
 	}
 	if w.timer == nil {
-		w.timer = time.NewTimer(time.Until(due))
+		w.timer = time.NewTimer(time.Until(w.due))
 	} else {
-		w.timer.Reset(time.Until(due))
+		w.timer.Reset(time.Until(w.due))
 	}
 	select {
 	case <-w.bell:

@@ -44,11 +44,15 @@ type wheel struct {
 	}
 }
 
-// After arms t to fire d from now, or at the next tick if d is zero or less.
-// A timer that is armed already is moved. On the loop only.
+// farthest is what any longer time is cut to: a century does not overflow a
+// time.Duration together with the age of the loop.
+const farthest = 100 * 365 * 24 * time.Hour
+
+// After arms t to fire d after [Loop.Now], or at the next tick if d is zero or
+// less. A timer that is armed already is moved. On the loop only.
 func (l *Loop) After(d time.Duration, t *Timer) {
 	t.Stop()
-	at := l.now.Sub(l.start) + max(d, 0)
+	at := l.now.Sub(l.start) + min(max(d, 0), farthest)
 	t.due = uint64((at + tick - 1) / tick)
 	l.wheel.put(t)
 }
