@@ -20,10 +20,10 @@ type Conn struct {
 	inner net.Conn // nil while parked
 
 	// Owned by the reader.
-	ahead []byte    // comes before what inner brings
-	lent  bool      // ahead is the loop's memory
-	gate  *gate     // while a TLS handshake is gated
-	fresh *returner // given back, and nothing was read since
+	ahead []byte // comes before what inner brings
+	lent  bool   // ahead is the loop's memory
+	gate  *gate  // while a TLS handshake is gated
+	fresh mark
 
 	// Owned by the loop while parked.
 	sock          *loop.Sock
@@ -38,7 +38,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if len(c.ahead) > 0 {
 		n := copy(p, c.ahead)
 		c.use(n)
-		c.seen()
+		c.fresh.heard()
 		return n, nil
 	}
 	switch {
@@ -49,7 +49,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	n, err := c.inner.Read(p)
 	if n > 0 {
-		c.seen()
+		c.fresh.heard()
 	}
 	return n, err
 }
@@ -57,13 +57,6 @@ func (c *Conn) Read(p []byte) (int, error) {
 func (c *Conn) use(n int) {
 	if c.ahead = c.ahead[n:]; len(c.ahead) == 0 {
 		c.ahead, c.lent = nil, false
-	}
-}
-
-func (c *Conn) seen() {
-	if c.fresh != nil {
-		c.fresh.forget(c)
-		c.fresh = nil
 	}
 }
 

@@ -4,16 +4,25 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/longwire/longwire/internal/loop"
 )
 
-// MaxAhead is how much of what a client sends before it has its response may
-// be kept. A handler that waits to answer leaves that untaken, and stops
-// reading when there is more: then the client waits, as it would with net/http.
-const MaxAhead = 4 << 10
+// maxAhead is from how much on a client that sends more, before it has its
+// response, has to wait, as it would with net/http.
+const maxAhead = 4 << 10
+
+// Ahead is what the Read of a handler does that waits to answer and then gives
+// the connection back: p, the client's next requests, stays untaken, and
+// reading pauses when it is more than 4 KiB. Until then it goes on, so that the
+// client's leaving is noticed.
+func Ahead(s *loop.Sock, p []byte) int {
+	if len(p) > maxAhead {
+		s.SetRead(false)
+	}
+	return 0
+}
 
 // unreadTime is how long a client may take to read its response before the
 // connection is given back; it is closed then.
@@ -95,26 +104,24 @@ func (g *giving) released(conn net.Conn, rest []byte, err error) {
 		return // the loop has closed it
 	}
 	rest = append(g.rest, rest...)
-	lower := g.lower
-	switch {
-	case g.upper != nil:
-		lower.attach(conn)
+	r := returnerOf(g.srv)
+	if g.upper != nil { // TLS over a Conn
+		g.lower.attach(conn)
 		conn = g.upper
 		if len(rest) > 0 {
 			conn = &aheadConn{Conn: g.upper, ahead: rest}
 		}
-	case asTLS(conn) == nil:
-		lower = &Conn{inner: conn, ahead: rest}
-		conn = lower
-	case len(rest) > 0:
-		conn = &aheadConn{Conn: asTLS(conn), ahead: rest}
+		r.mark(&g.lower.fresh, conn)
+	} else if t, ok := conn.(*tls.Conn); ok { // a foreign one
+		a := &aheadConn{Conn: t, ahead: rest}
+		conn = a
+		r.mark(&a.fresh, conn)
+	} else {
+		c := &Conn{inner: conn, ahead: rest}
+		conn = c
+		r.mark(&c.fresh, conn)
 	}
-	returnerOf(g.srv).give(conn, lower)
-}
-
-func asTLS(c net.Conn) *tls.Conn {
-	t, _ := c.(*tls.Conn)
-	return t
+	r.give(conn)
 }
 
 // An aheadConn is a TLS connection of which something was read already.
@@ -122,17 +129,23 @@ func asTLS(c net.Conn) *tls.Conn {
 type aheadConn struct {
 	*tls.Conn
 	ahead []byte
+	fresh mark
 }
 
 func (a *aheadConn) Read(p []byte) (int, error) {
 	if len(a.ahead) > 0 {
+		a.fresh.heard()
 		n := copy(p, a.ahead)
 		if a.ahead = a.ahead[n:]; len(a.ahead) == 0 {
 			a.ahead = nil
 		}
 		return n, nil
 	}
-	return a.Conn.Read(p)
+	n, err := a.Conn.Read(p)
+	if n > 0 {
+		a.fresh.heard()
+	}
+	return n, err
 }
 
 // nobody is the handler of a socket that nobody listens to.
@@ -142,109 +155,3 @@ func (nobody) Read(_ time.Time, p []byte) int { return len(p) }
 func (nobody) End(time.Time, []byte)          {}
 func (nobody) Drained(time.Time)              {}
 func (nobody) Closed(time.Time, error)        {}
-
-// A returner is the listener by which connections come back to a server that
-// had accepted them once: what it hands out is blocking, and through with its
-// TLS handshake. There is one for each server that was ever given something
-// back, from then until the server is shut down.
-type returner struct {
-	srv   *http.Server
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-
-	mu    sync.Mutex
-	addr  net.Addr
-	fresh map[*Conn]net.Conn // given back and not heard of since; nil after the shutdown
-}
-
-var returners struct {
-	mu sync.Mutex
-	m  map[*http.Server]*returner
-}
-
-func returnerOf(srv *http.Server) *returner {
-	returners.mu.Lock()
-	defer returners.mu.Unlock()
-	r := returners.m[srv]
-	if r == nil {
-		r = &returner{
-			srv: srv, conns: make(chan net.Conn), done: make(chan struct{}),
-			fresh: make(map[*Conn]net.Conn),
-		}
-		if returners.m == nil {
-			returners.m = make(map[*http.Server]*returner)
-		}
-		returners.m[srv] = r
-		srv.RegisterOnShutdown(r.shutdown)
-		go r.serve() // ends with the server, which waits for it in Shutdown
-	}
-	return r
-}
-
-func (r *returner) serve() {
-	r.srv.Serve(r) // always an error: the server is closed
-	returners.mu.Lock()
-	delete(returners.m, r.srv)
-	returners.mu.Unlock()
-	r.shutdown()
-}
-
-// give hands conn to the server. lower is the [Conn] beneath, if it has one.
-func (r *returner) give(conn net.Conn, lower *Conn) {
-	r.mu.Lock()
-	if r.addr == nil {
-		r.addr = conn.LocalAddr()
-	}
-	if lower != nil && r.fresh != nil {
-		lower.fresh = r
-		r.fresh[lower] = conn
-	}
-	r.mu.Unlock()
-	select {
-	case r.conns <- conn:
-	case <-r.done:
-		conn.Close()
-	}
-}
-
-func (r *returner) forget(c *Conn) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.fresh, c)
-}
-
-// shutdown closes the connections that came back and were idle since. The
-// server takes them for new ones, and would wait 5 s for their first request.
-func (r *returner) shutdown() {
-	r.mu.Lock()
-	fresh := r.fresh
-	r.fresh = nil
-	r.mu.Unlock()
-	for _, c := range fresh {
-		c.Close()
-	}
-}
-
-// Accept waits for a connection that comes back.
-func (r *returner) Accept() (net.Conn, error) {
-	select {
-	case c := <-r.conns:
-		return c, nil
-	case <-r.done:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close is called by the server.
-func (r *returner) Close() error {
-	r.once.Do(func() { close(r.done) })
-	return nil
-}
-
-// Addr returns the address that the first connection to come back was accepted at.
-func (r *returner) Addr() net.Addr {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.addr
-}

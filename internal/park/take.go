@@ -102,18 +102,19 @@ func buffered(r *bufio.Reader) []byte {
 func (t *Taken) unwrap(conn net.Conn) {
 	if a, ok := conn.(*aheadConn); ok { // given back before
 		t.ahead = append(t.ahead, a.ahead...)
+		a.fresh.heard()
 		conn = a.Conn
 	}
 	switch c := conn.(type) {
 	case *Conn:
 		t.ahead = append(t.ahead, c.ahead...)
 		c.ahead = nil
-		c.seen()
+		c.fresh.heard()
 		t.conn = c.inner
 	case *tls.Conn:
 		t.conn = c
 		if lower, ok := c.NetConn().(*Conn); ok {
-			lower.seen()
+			lower.fresh.heard()
 			t.lower, t.upper = lower, c
 			t.conn = lower.inner
 		} else {

@@ -1,0 +1,128 @@
+package park
+
+import (
+	"net"
+	"net/http"
+	"sync"
+)
+
+// A returner is the listener by which connections come back to a server that
+// had accepted them once: what it hands out is blocking, and through with its
+// TLS handshake. There is one for each server that was ever given something
+// back, from then until the server is shut down.
+type returner struct {
+	srv   *http.Server
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+
+	mu    sync.Mutex
+	addr  net.Addr
+	fresh map[net.Conn]struct{} // given back and not heard of since; nil after the shutdown
+}
+
+var returners struct {
+	mu sync.Mutex
+	m  map[*http.Server]*returner
+}
+
+func returnerOf(srv *http.Server) *returner {
+	returners.mu.Lock()
+	defer returners.mu.Unlock()
+	r := returners.m[srv]
+	if r == nil {
+		r = &returner{
+			srv: srv, conns: make(chan net.Conn), done: make(chan struct{}),
+			fresh: make(map[net.Conn]struct{}),
+		}
+		if returners.m == nil {
+			returners.m = make(map[*http.Server]*returner)
+		}
+		returners.m[srv] = r
+		srv.RegisterOnShutdown(r.shutdown)
+		go r.serve() // ends with the server, which waits for it in Shutdown
+	}
+	return r
+}
+
+func (r *returner) serve() {
+	r.srv.Serve(r) // always an error: the server is closed
+	returners.mu.Lock()
+	delete(returners.m, r.srv)
+	returners.mu.Unlock()
+	r.shutdown()
+}
+
+// give hands conn to the server.
+func (r *returner) give(conn net.Conn) {
+	select {
+	case r.conns <- conn:
+	case <-r.done:
+		conn.Close()
+	}
+}
+
+// A mark remembers that a connection was given back and has not been heard of
+// since. It belongs to who reads the connection.
+type mark struct {
+	by   *returner
+	conn net.Conn
+}
+
+func (r *returner) mark(m *mark, conn net.Conn) {
+	*m = mark{by: r, conn: conn}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.addr == nil {
+		r.addr = conn.LocalAddr()
+	}
+	if r.fresh != nil {
+		r.fresh[conn] = struct{}{}
+	}
+}
+
+// heard takes the mark off.
+func (m *mark) heard() {
+	if m.by == nil {
+		return
+	}
+	m.by.mu.Lock()
+	delete(m.by.fresh, m.conn)
+	m.by.mu.Unlock()
+	*m = mark{}
+}
+
+// shutdown closes the connections that came back and were idle since. The
+// server takes them for new ones, and would wait 5 s for their first request.
+func (r *returner) shutdown() {
+	r.mu.Lock()
+	fresh := r.fresh
+	r.fresh = nil
+	r.mu.Unlock()
+	for c := range fresh {
+		c.Close()
+	}
+}
+
+// Accept waits for a connection that comes back.
+func (r *returner) Accept() (net.Conn, error) {
+	select {
+	case c := <-r.conns:
+		return c, nil
+	case <-r.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close is called by the server.
+func (r *returner) Close() error {
+	r.once.Do(func() { close(r.done) })
+	return nil
+}
+
+// Addr returns the address that the first connection to come back was accepted at.
+func (r *returner) Addr() net.Addr {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.addr
+}
