@@ -53,11 +53,12 @@ var layers = map[string][]string{
 	"cmd/longwire": {"internal/server", "internal/loadgen", "internal/torture", "client"},
 
 	// For tests only: no program may contain them, so nothing above lists them.
-	"linktest":         {".", "wire"},
-	"brokertest":       {".", "wire"},
-	"internal/leak":    {},
-	"internal/memnet":  {},
-	"internal/interop": {},
+	"linktest":          {".", "wire"},
+	"brokertest":        {".", "wire"},
+	"internal/leak":     {},
+	"internal/memnet":   {},
+	"internal/testcert": {},
+	"internal/interop":  {},
 }
 
 // TestLayers reads the imports of every Go file below this folder, for all systems and build tags, and holds
