@@ -32,8 +32,9 @@ func (s *Sock) Move(to *Loop, then func(now time.Time)) {
 
 // Release takes the socket off its loop as soon as everything is written, at
 // the end of the turn at the earliest, and hands its connection back, open and
-// usable by goroutines, with the bytes that nobody took. The handler hears
-// nothing any more. done runs once, on a goroutine of its own, for which
+// usable by goroutines, with the bytes that nobody took; what a pump had read
+// beneath a layer is fed to the layer. That the peer has finished writing, the
+// next owner will see. The handler hears nothing any more. done runs once, on a goroutine of its own, for which
 // [Group.Close] waits; it has an error and no connection if the socket was
 // closed before, or broke.
 func (s *Sock) Release(done func(conn net.Conn, rest []byte, err error)) {
@@ -129,6 +130,10 @@ func (s *Sock) giveBack(done func(conn net.Conn, rest []byte, err error)) {
 	if s.in != nil {
 		rest = *s.in
 	}
+	var layer Layer
+	if s.ext != nil {
+		layer = s.ext.layer
+	}
 	l := s.loop
 	l.detach(s)
 	l.socks.Add(-1)
@@ -136,6 +141,11 @@ func (s *Sock) giveBack(done func(conn net.Conn, rest []byte, err error)) {
 	s.forgetAll()
 	l.group.wg.Go(func() {
 		conn, more, err := s.regain()
+		if layer != nil && len(more) > 0 {
+			layer.Feed(more) // it belongs beneath the layer, rest above it
+			layer.Keep()
+			more = nil
+		}
 		if err != nil {
 			s.destroy()
 			conn = nil

@@ -188,7 +188,8 @@ func (p *pump) close() {
 }
 
 // regain stops the reader and returns the connection with what it had read.
-// Nothing is being written any more.
+// Nothing is being written any more. That the peer has finished writing, the
+// next owner will see.
 func (p *pump) regain() (net.Conn, []byte, error) {
 	p.mu.Lock()
 	p.leaving = true
@@ -200,7 +201,7 @@ func (p *pump) regain() (net.Conn, []byte, error) {
 	if p.werr != nil {
 		return nil, nil, p.werr
 	}
-	if p.rerr != nil && !errors.Is(p.rerr, os.ErrDeadlineExceeded) {
+	if p.rerr != nil && !errors.Is(p.rerr, os.ErrDeadlineExceeded) && !errors.Is(p.rerr, io.EOF) {
 		return nil, nil, p.rerr
 	}
 	return p.conn, p.got, nil

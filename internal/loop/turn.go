@@ -67,8 +67,8 @@ func (l *Loop) run() {
 	for !l.stopping {
 		l.sleep()
 		l.now = time.Now()
+		l.each(&l.ready, (*Sock).readReady) // first, so that what dispatch adds waits its turn
 		l.wait.dispatch(l)
-		l.each(&l.ready, (*Sock).readReady)
 		l.runTasks()
 		l.wheel.advance(l.now.Sub(l.start), l.now)
 		l.each(&l.dirty, (*Sock).flushDirty)
