@@ -29,10 +29,10 @@ var handshakeSlots = make(chan struct{}, handshakesPerCore*runtime.GOMAXPROCS(0)
 
 // handshake runs the handshake of t, whose lower end is c.
 func (ln *Listener) handshake(c *Conn, t *tls.Conn) error {
-	if !ln.begin(c) {
+	if !ln.begin(c.inner) {
 		return net.ErrClosed
 	}
-	defer ln.finish(c)
+	defer ln.finish(c.inner)
 	due := time.Now().Add(handshakeTime)
 	c.inner.SetDeadline(due)
 	g := &gate{slots: handshakeSlots, due: due}
@@ -48,20 +48,20 @@ func (ln *Listener) handshake(c *Conn, t *tls.Conn) error {
 }
 
 // begin notes that c is in a handshake, so that Close can cut it.
-func (ln *Listener) begin(c *Conn) bool {
+func (ln *Listener) begin(c net.Conn) bool {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	if ln.closed {
 		return false
 	}
 	if ln.pending == nil {
-		ln.pending = make(map[*Conn]struct{})
+		ln.pending = make(map[net.Conn]struct{})
 	}
 	ln.pending[c] = struct{}{}
 	return true
 }
 
-func (ln *Listener) finish(c *Conn) {
+func (ln *Listener) finish(c net.Conn) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	delete(ln.pending, c)

@@ -60,8 +60,8 @@ type Listener struct {
 	mu      sync.Mutex
 	closed  bool
 	done    chan struct{}
-	fds     *fdAcceptor        // Serve's; nil until it is needed
-	pending map[*Conn]struct{} // in a TLS handshake
+	fds     *fdAcceptor           // Serve's; nil until it is needed
+	pending map[net.Conn]struct{} // in a TLS handshake
 }
 
 // Listen announces on the network address, as net.Listen does.
@@ -122,16 +122,15 @@ func (ln *Listener) Close() error {
 	}
 	ln.closed = true
 	close(ln.done)
-	fds, pending := ln.fds, ln.pending
-	ln.pending = nil
+	fds := ln.fds
+	for c := range ln.pending {
+		c.Close() // under the lock, lest one that is just through is cut
+	}
 	ln.mu.Unlock()
 
 	err := ln.inner.Close()
 	if fds != nil {
 		err = errors.Join(err, fds.Close())
-	}
-	for c := range pending {
-		c.Close()
 	}
 	ln.reserve.close()
 	return err
