@@ -87,11 +87,12 @@ func TestOversizedIsRefusedBeforeItIsBuffered(t *testing.T) {
 			serve(t, ln, &Server{Acceptor: door, Framing: tt.f, MaxMessage: 1000}, nil)
 			bystander, c := dial(t, ln), dial(t, ln)
 			c.Write(tt.first)
-			if end := <-ends; end.Code != wire.CodeTooLarge || !strings.Contains(end.Reason, "1000") {
-				t.Fatalf("ended with %v", end)
-			}
 			if _, err := io.Copy(io.Discard, c); err != nil {
 				t.Fatalf("no orderly end: %v", err)
+			}
+			c.Close()
+			if end := <-ends; end.Code != wire.CodeTooLarge || !strings.Contains(end.Reason, "1000") {
+				t.Fatalf("ended with %v", end)
 			}
 			ping := tt.f.Append(nil, longwire.Binary, []byte("still here"))
 			bystander.Write(ping)
