@@ -52,7 +52,8 @@ func broadcastBounds(c Cell) []Bound {
 	default:
 		return nil
 	}
-	return []Bound{b, {Ours: "longwire", Metric: MallocsDeliv, Want: 0, AtMost: true}}
+	// None per link: reading the order to publish takes some 8 for each message, however many links there are.
+	return []Bound{b, {Ours: "longwire", Metric: MallocsDeliv, Want: 0.05, AtMost: true}}
 }
 
 func measureBroadcast(ctx context.Context, cfg *Config, c Cell, name string) (s Sample, err error) {
