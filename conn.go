@@ -12,7 +12,8 @@ import (
 
 // What a Conn holds beside its link's queue, in either direction.
 const (
-	maxPending  = wire.MaxQueuedOut     // bytes that wait for the loop to take them
+	maxPending  = wire.MaxQueuedOut     // bytes that wait for a link that is full
+	maxTransit  = 4 * maxPending        // bytes on the way to the loop, which may be at something else
 	maxIncoming = wire.MaxQueuedInBytes // bytes that wait for the handler
 	maxMessages = wire.MaxQueuedIn      // messages that wait for the handler
 
@@ -58,8 +59,9 @@ const (
 func (c *Conn) Info() *LinkInfo { return c.link.Info() }
 
 // Send queues a copy of p to be sent as one message. It never blocks. With
-// ErrFull or ErrClosed nothing was queued. A message over 16 KiB is taken when
-// nothing else waits.
+// ErrFull or ErrClosed nothing was queued. It is full when 16 KiB wait for a
+// peer that does not read, or 64 KiB for the loop to come round; one message
+// of any size is taken when nothing waits.
 func (c *Conn) Send(kind Kind, p []byte) error {
 	if len(p) >= ownFrom {
 		return c.SendMessage(NewMessage(kind, bytes.Clone(p)))
@@ -146,7 +148,11 @@ func (c *Conn) fits(n int) error {
 	if c.flags&cClosed != 0 {
 		return ErrClosed
 	}
-	if c.bytes > 0 && int(c.bytes)+n > maxPending {
+	limit := maxTransit
+	if c.flags&cFull != 0 {
+		limit = maxPending
+	}
+	if c.bytes > 0 && int(c.bytes)+n > limit {
 		return ErrFull
 	}
 	return nil
