@@ -184,16 +184,18 @@ func recvFD(fd int32, p []byte) (int, error) {
 // iovecs is what one writev may gather; a longer queue takes several.
 type iovecs [64]unix.Iovec
 
+// sendFD writes what one call takes. Less than it was offered comes with
+// errAgain: the kernel is full and will tell when it is not (tcp_sendmsg asks
+// for that whenever it stops early), so there is no second call to hear so.
 func sendFD(fd int32, q *queue, v *iovecs) (int, error) {
 	segs := q.segs[q.head:]
-	call, base, n := uintptr(unix.SYS_WRITE), unsafe.Pointer(nil), 0
-	if len(segs) == 1 {
-		base, n = unsafe.Pointer(unsafe.SliceData(segs[0].b)), len(segs[0].b)
-	} else {
-		call, base, n = unix.SYS_WRITEV, unsafe.Pointer(v), min(len(segs), len(v))
-		for i := range n {
-			v[i].Base = unsafe.SliceData(segs[i].b)
-			v[i].SetLen(len(segs[i].b))
+	call, base, n, offered := uintptr(unix.SYS_WRITE), unsafe.Pointer(unsafe.SliceData(segs[0].b)), len(segs[0].b), len(segs[0].b)
+	if len(segs) > 1 {
+		call, base, n, offered = unix.SYS_WRITEV, unsafe.Pointer(v), min(len(segs), len(v)), 0
+		for i, s := range segs[:n] {
+			v[i].Base = unsafe.SliceData(s.b)
+			v[i].SetLen(len(s.b))
+			offered += len(s.b)
 		}
 		defer clear(v[:n])
 	}
@@ -201,6 +203,9 @@ func sendFD(fd int32, q *queue, v *iovecs) (int, error) {
 		done, _, errno := syscall.RawSyscall(call, uintptr(fd), uintptr(base), uintptr(n))
 		switch errno {
 		case 0:
+			if int(done) < offered {
+				return int(done), errAgain
+			}
 			return int(done), nil
 		case unix.EAGAIN:
 			return 0, errAgain

@@ -142,6 +142,9 @@ func (p *pump) send(q *queue) (int, error) {
 	}
 	p.wbuf, p.writing = b, true
 	p.sock.loop.group.wg.Go(p.write)
+	if len(b) < q.n {
+		return len(b), errAgain
+	}
 	return len(b), nil
 }
 
