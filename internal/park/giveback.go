@@ -42,62 +42,27 @@ func (t *Taken) GiveBack(s *loop.Sock, rest []byte) {
 		s.Close(nil, time.Second)
 		return
 	}
-	g := &giving{s: s, srv: t.srv, lower: t.lower, upper: t.upper, rest: rest}
-	g.timer.Owner = g
-	s.SetRead(false)
-	s.Handle(g)
-	g.Drained(s.Loop().Now())
+	g := &giving{sock: s, srv: t.srv, lower: t.lower, upper: t.upper, rest: rest}
+	if !s.Room(loop.HighWater + 1) { // something waits
+		g.timer.Owner = g
+		s.Loop().After(unreadTime, &g.timer)
+	}
+	s.Release(g.released)
 }
 
-// A giving is the handler of a socket on its way back. It owns the socket
-// from GiveBack until it is released.
+// A giving is a connection on its way back.
 type giving struct {
-	nobody
-	s     *loop.Sock
+	sock  *loop.Sock
 	srv   *http.Server
 	lower *Conn
 	upper *tls.Conn
 	rest  []byte
 	timer loop.Timer
-	dead  bool
 }
 
-// Drained releases the socket when it owes nothing, by a task of its own: it
-// may run inside the flush, or inside the old handler's Read, whose untaken
-// bytes come only after it.
-func (g *giving) Drained(time.Time) {
-	if g.s.Room(loop.HighWater + 1) {
-		g.timer.Stop()
-		g.s.Loop().PostTask(g)
-	} else if !g.timer.Armed() {
-		g.s.Loop().After(unreadTime, &g.timer)
-	}
-}
-
-// Read takes nothing: it is the server's.
-func (g *giving) Read(time.Time, []byte) int { return 0 }
-
-// End keeps what came before the end; the server finds the end by itself.
-func (g *giving) End(_ time.Time, rest []byte) { g.rest = append(g.rest, rest...) }
-
-func (g *giving) Closed(time.Time, error) {
-	g.dead = true
-	g.timer.Stop()
-}
-
-// Fire ends waiting for a client that does not read.
-func (g *giving) Fire(time.Time) { g.s.Close(ErrUnread, 0) }
-
-// Run is the task that releases.
-func (g *giving) Run(time.Time) {
-	if g.dead {
-		return
-	}
-	if g.lower != nil {
-		g.lower.keep()
-	}
-	g.s.Release(g.released)
-}
+// Fire ends waiting for a client that does not read. If the socket has left
+// meanwhile, it does nothing.
+func (g *giving) Fire(time.Time) { g.sock.Close(ErrUnread, 0) }
 
 func (g *giving) released(conn net.Conn, rest []byte, err error) {
 	if err != nil {
@@ -148,7 +113,7 @@ func (a *aheadConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// nobody is the handler of a socket that nobody listens to.
+// nobody is the handler of a socket that is closing.
 type nobody struct{}
 
 func (nobody) Read(_ time.Time, p []byte) int { return len(p) }

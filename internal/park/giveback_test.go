@@ -97,7 +97,7 @@ func TestGiveBackThousands(t *testing.T) {
 		}
 		t.Run(w.name, func(t *testing.T) {
 			g := newGroup(t, &loop.Options{Loops: 2})
-			ln := w.listen(listen(t))
+			ln := w.listen(t, listen(t))
 			serve(t, ln, poll(t, g))
 			c := dial(t, ln.Addr(), w.client)
 			c.SetDeadline(time.Now().Add(time.Minute))
@@ -246,7 +246,7 @@ func TestGiveBackShutdown(t *testing.T) {
 	for _, w := range ways {
 		t.Run(w.name, func(t *testing.T) {
 			g := newGroup(t, &loop.Options{Poller: w.poller})
-			ln := w.listen(listen(t))
+			ln := w.listen(t, listen(t))
 			parked := make(chan func(), 1)
 			polls := poll(t, g)
 			srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -3,47 +3,24 @@ package park
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/longwire/longwire/internal/loop"
+	"github.com/longwire/longwire/internal/testcert"
 )
 
-// The helpers of all tests: a certificate, a group, servers, and a handler
-// that parks.
+// The helpers of all tests.
 
-var certificate = sync.OnceValue(func() tls.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "park"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
-	if err != nil {
-		panic(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-})
-
-func serverTLS(protos ...string) *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{certificate()}, NextProtos: protos}
+func serverTLS(t testing.TB, protos ...string) *tls.Config {
+	cert, _ := testcert.New(t)
+	return &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: protos}
 }
 
 func clientTLS(version uint16, protos ...string) *tls.Config {
@@ -134,7 +111,7 @@ func (h *script) Drained(time.Time) {
 
 func (h *script) Closed(_ time.Time, err error) { h.closed <- err }
 
-// echo answers what the peer says behind its request, and counts openings.
+// parkEcho parks requests and answers what the client says behind them.
 func parkEcho(t testing.TB, g *loop.Group) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tk, err := Take(w, r)

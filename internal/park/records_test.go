@@ -108,7 +108,7 @@ func TestKeyUpdate(t *testing.T) {
 		var log strings.Builder
 		cfg := clientTLS(tls.VersionTLS13)
 		cfg.KeyLogWriter = &log
-		tc, raw, _ := tlsPair(t, g, serverTLS(), cfg, false, echoes)
+		tc, raw, _ := tlsPair(t, g, serverTLS(t), cfg, false, echoes)
 		w := newRecordWriter(t, tc, raw, log.String())
 		for range 100 {
 			w.keyUpdate(true)
@@ -127,7 +127,7 @@ func TestKeyUpdateFlood(t *testing.T) {
 	var log strings.Builder
 	cfg := clientTLS(tls.VersionTLS13)
 	cfg.KeyLogWriter = &log
-	tc, raw, h := tlsPair(t, g, serverTLS(), cfg, false, quiet)
+	tc, raw, h := tlsPair(t, g, serverTLS(t), cfg, false, quiet)
 	w := newRecordWriter(t, tc, raw, log.String())
 	for range 100 {
 		if w.keyUpdate(false) != nil {
@@ -149,7 +149,7 @@ func TestOpenSSL(t *testing.T) {
 		t.Skip("no openssl")
 	}
 	pollers(t, func(t *testing.T, g *loop.Group) {
-		bystander, _, _ := tlsPair(t, g, serverTLS(), clientTLS(tls.VersionTLS13), false, echoes)
+		bystander, _, _ := tlsPair(t, g, serverTLS(t), clientTLS(tls.VersionTLS13), false, echoes)
 		for _, tt := range []struct {
 			name, version, command string
 			lives                  bool
@@ -163,7 +163,7 @@ func TestOpenSSL(t *testing.T) {
 				served := make(chan error, 1)
 				opened := make(chan *script, 1)
 				go func() {
-					served <- ln.Serve(g, &Door{TLS: serverTLS(), Open: func(_ time.Time, s *loop.Sock, p Peer) loop.Handler {
+					served <- ln.Serve(g, &Door{TLS: serverTLS(t), Open: func(_ time.Time, s *loop.Sock, p Peer) loop.Handler {
 						h := echoes(s, p)
 						opened <- h
 						return h

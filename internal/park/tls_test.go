@@ -96,7 +96,7 @@ func pattern(n int) []byte {
 
 func TestTLS1InnerWriteCopiesAndSucceeds(t *testing.T) {
 	pollers(t, func(t *testing.T, g *loop.Group) {
-		tc, _, h := tlsPair(t, g, serverTLS(), clientTLS(tls.VersionTLS13), true, quiet)
+		tc, _, h := tlsPair(t, g, serverTLS(t), clientTLS(tls.VersionTLS13), true, quiet)
 		want := pattern(1 << 20)
 		on(t, h.s, func() {
 			buf := bytes.Clone(want)
@@ -123,7 +123,7 @@ func TestTLS2WhatReadsWriteIsBounded(t *testing.T) {
 		var log bytes.Buffer
 		cfg := clientTLS(tls.VersionTLS13)
 		cfg.KeyLogWriter = &log
-		tc, raw, h := tlsPair(t, g, serverTLS(), cfg, true, quiet)
+		tc, raw, h := tlsPair(t, g, serverTLS(t), cfg, true, quiet)
 		w := newRecordWriter(t, tc, raw, log.String())
 		go func() {
 			for range 20_000 { // each asks for 27 bytes of answer, and the answers are not read
@@ -158,7 +158,7 @@ func (y *spy) Write(p []byte) error {
 
 func TestTLS3WritesJoinedPiecesWhileNothingWaits(t *testing.T) {
 	pollers(t, func(t *testing.T, g *loop.Group) {
-		server := serverTLS()
+		server := serverTLS(t)
 		server.DynamicRecordSizingDisabled = true // a piece is a record
 		var y *spy
 		owed := 0
@@ -208,7 +208,7 @@ func TestTLS4InnerReadSaysTemporary(t *testing.T) {
 	defer a.Close()
 	defer b.Close()
 	c := &Conn{inner: b}
-	server := tls.Server(c, serverTLS())
+	server := tls.Server(c, serverTLS(t))
 	client := tls.Client(a, clientTLS(tls.VersionTLS13))
 	go server.Handshake()
 	go func() { // the session ticket
@@ -249,7 +249,7 @@ func TestTLS5StoppedReadingGoesOn(t *testing.T) {
 		var got bytes.Buffer
 		all := make(chan struct{})
 		const total = 300 << 10
-		tc, _, _ := tlsPair(t, g, serverTLS(), clientTLS(tls.VersionTLS13), false, func(s *loop.Sock, _ Peer) *script {
+		tc, _, _ := tlsPair(t, g, serverTLS(t), clientTLS(tls.VersionTLS13), false, func(s *loop.Sock, _ Peer) *script {
 			h := newScript(s)
 			h.read = func(p []byte) int { // takes a little, pauses, and goes on later
 				n := min(len(p), 5000)
@@ -290,13 +290,13 @@ func TestTLS6EndWithoutCloseNotifyIsACut(t *testing.T) {
 			}
 			return h
 		}
-		tc, raw, h := tlsPair(t, g, serverTLS(), clientTLS(tls.VersionTLS13), false, open)
+		tc, raw, h := tlsPair(t, g, serverTLS(t), clientTLS(tls.VersionTLS13), false, open)
 		raw.CloseWrite()
 		if err := <-h.closed; err == nil || errors.Is(err, io.EOF) || len(ended) > 0 {
 			t.Errorf("cut: closed with %v, ended %d times", err, len(ended))
 		}
 
-		tc, _, h = tlsPair(t, g, serverTLS(), clientTLS(tls.VersionTLS13), false, open)
+		tc, _, h = tlsPair(t, g, serverTLS(t), clientTLS(tls.VersionTLS13), false, open)
 		tc.CloseWrite()
 		<-ended
 		if rest, err := io.ReadAll(tc); err != nil || string(rest) != "last words" { // an EOF without close_notify would be unexpected
@@ -312,7 +312,7 @@ func TestTLS6EndWithoutCloseNotifyIsACut(t *testing.T) {
 // The closing of a connection that still owes much says all of it, then close_notify.
 func TestTLS6ClosingFlushes(t *testing.T) {
 	pollers(t, func(t *testing.T, g *loop.Group) {
-		tc, _, h := tlsPair(t, g, serverTLS(), clientTLS(tls.VersionTLS13), true, quiet)
+		tc, _, h := tlsPair(t, g, serverTLS(t), clientTLS(tls.VersionTLS13), true, quiet)
 		want := pattern(200 << 10)
 		on(t, h.s, func() { h.s.Write(want); h.s.Close(nil, time.Second) })
 		got, err := io.ReadAll(tc)
@@ -329,7 +329,7 @@ func TestTLS7SilentClientsHoldNoSlot(t *testing.T) {
 	ln := WrapListener(listen(t), nil)
 	served := make(chan error, 1)
 	go func() {
-		served <- ln.Serve(g, &Door{TLS: serverTLS(), Open: func(_ time.Time, s *loop.Sock, _ Peer) loop.Handler {
+		served <- ln.Serve(g, &Door{TLS: serverTLS(t), Open: func(_ time.Time, s *loop.Sock, _ Peer) loop.Handler {
 			return newScript(s)
 		}})
 	}()
