@@ -163,7 +163,9 @@ func (h *hooks) on(f func()) { on(h.s.loop, f) }
 
 func on(l *Loop, f func()) {
 	done := make(chan struct{})
-	l.must(taskFunc(func(time.Time) { f(); close(done) }))
+	if !l.must(taskFunc(func(time.Time) { f(); close(done) })) {
+		panic("the loop has ended")
+	}
 	<-done
 }
 
