@@ -84,7 +84,9 @@ func (s *Sock) cut(err error) {
 
 // finish ends a socket that is in no loop's table any more.
 func (s *Sock) finish(l *Loop, err error) {
-	s.loop = l
+	if s.loop != l { // Loop may be asked from anywhere while a socket does not move
+		s.loop = l
+	}
 	x := s.more()
 	if s.flags&fClosing == 0 {
 		x.err = err
