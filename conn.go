@@ -33,12 +33,12 @@ type Conn struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	one   *Message // what is to be sent, if it is one message only
-	q     *sendq   // what is to be sent otherwise; nil while there is nothing
-	in    *inq     // messages for the handler; nil while there are none
-	room  chan struct{}
-	ended *Close // why it ends; nil while it does not
-	bytes int32  // to be sent and not yet taken by the loop
+	one   *Message      // what is to be sent, if it is one message only
+	q     *sendq        // what is to be sent otherwise; nil while there is nothing
+	in    *inq          // messages for the handler; nil while there are none
+	freed chan struct{} // closed when there is room again; nil while nobody waits for that
+	ended *Close        // why it ends; nil while it does not
+	bytes int32         // to be sent and not yet taken by the loop
 	flags uint32
 }
 
@@ -53,6 +53,7 @@ const (
 	cRunning             // the handlers' goroutine runs
 	cPaused              // the link is not read
 	cEnded               // the peer has finished writing: close when all is handled
+	cDeaf                // closed from this side: Message is not called any more
 )
 
 // Info describes the connection.
@@ -60,28 +61,53 @@ func (c *Conn) Info() *LinkInfo { return c.link.Info() }
 
 // Send queues a copy of p to be sent as one message. It never blocks. With
 // ErrFull or ErrClosed nothing was queued. It is full when 16 KiB wait for a
-// peer that does not read, or 64 KiB for the loop to come round; one message
-// of any size is taken when nothing waits.
+// peer that does not read, or 64 KiB for the loop to come round; until then a
+// message of any size is taken.
 func (c *Conn) Send(kind Kind, p []byte) error {
 	if len(p) >= ownFrom {
-		return c.SendMessage(NewMessage(kind, bytes.Clone(p)))
+		return c.sendOwn(kind, p)
 	}
 	c.mu.Lock()
-	if err := c.fits(len(p)); err != nil {
+	if err := c.room(); err != nil {
 		c.mu.Unlock()
 		return err
 	}
+	c.owe(c.frame(kind, p))
+	return nil
+}
+
+// sendOwn is Send for what is worth a Message of its own. It looks before it
+// copies: a peer that is behind is refused often.
+func (c *Conn) sendOwn(kind Kind, p []byte) error {
+	c.mu.Lock()
+	err := c.room()
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return c.SendMessage(NewMessage(kind, bytes.Clone(p)))
+}
+
+// frame appends a message to what is to be sent and returns its size. A
+// framing is the user's code: one that panics must not leave c locked.
+func (c *Conn) frame(kind Kind, p []byte) int {
+	framed := false
+	defer func() {
+		if !framed {
+			c.mu.Unlock()
+		}
+	}()
 	q := c.queue()
 	n := len(q.buf)
 	q.buf = c.link.Form().Append(q.buf, kind, p)
-	c.owe(len(q.buf) - n)
-	return nil
+	framed = true
+	return len(q.buf) - n
 }
 
 // SendMessage is Send without the copy, for a message that goes to many.
 func (c *Conn) SendMessage(m *Message) error {
 	c.mu.Lock()
-	if err := c.fits(len(m.data)); err != nil {
+	if err := c.room(); err != nil {
 		c.mu.Unlock()
 		return err
 	}
@@ -91,7 +117,7 @@ func (c *Conn) SendMessage(m *Message) error {
 		q := c.queue()
 		q.marks = append(q.marks, mark{len(q.buf), m})
 	}
-	c.owe(len(m.data))
+	c.owe(m.cost())
 	return nil
 }
 
@@ -104,17 +130,17 @@ func (c *Conn) SendWait(ctx context.Context, kind Kind, p []byte) error {
 			return err
 		}
 		c.mu.Lock()
-		if !errors.Is(c.fits(len(p)), ErrFull) {
+		if !errors.Is(c.room(), ErrFull) {
 			c.mu.Unlock()
 			continue
 		}
-		if c.room == nil {
-			c.room = make(chan struct{})
+		if c.freed == nil {
+			c.freed = make(chan struct{})
 		}
-		room := c.room
+		freed := c.freed
 		c.mu.Unlock()
 		select {
-		case <-room:
+		case <-freed:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -123,8 +149,8 @@ func (c *Conn) SendWait(ctx context.Context, kind Kind, p []byte) error {
 
 // Close ends the connection in order, after what was sent before. The peer is
 // told code and reason if its transport can carry them; an empty reason means
-// the code's own text. The Close handler follows. Closing twice is the same as
-// closing once.
+// the code's own text. The Close handler follows; messages that had not been
+// handled yet are dropped. Closing twice is the same as closing once.
 func (c *Conn) Close(code wire.Code, reason string) {
 	c.closeWith(&Close{Code: code, Reason: reason})
 }
@@ -138,13 +164,24 @@ func (c *Conn) closeWith(cl *Close) {
 		c.mu.Unlock()
 		return
 	}
-	c.flags |= cClosed | cClosing
+	c.flags |= cClosed | cClosing | cDeaf
 	c.ended = cl
+	c.letGo()
 	c.owe(0)
 }
 
-// fits says whether n bytes may be sent now.
-func (c *Conn) fits(n int) error {
+// letGo has those go on who wait for room.
+func (c *Conn) letGo() {
+	if c.freed != nil {
+		close(c.freed)
+		c.freed = nil
+	}
+}
+
+// room says whether one more message may be sent now, whatever its size: who
+// answers each message with one does not know how long the answer to the next
+// will be when he is given it.
+func (c *Conn) room() error {
 	if c.flags&cClosed != 0 {
 		return ErrClosed
 	}
@@ -152,7 +189,7 @@ func (c *Conn) fits(n int) error {
 	if c.flags&cFull != 0 {
 		limit = maxPending
 	}
-	if c.bytes > 0 && int(c.bytes)+n > limit {
+	if int(c.bytes) >= limit {
 		return ErrFull
 	}
 	return nil
@@ -173,7 +210,7 @@ func (c *Conn) queue() *sendq {
 // owe counts n bytes more to be sent, sees to it that the loop hears of them,
 // and unlocks.
 func (c *Conn) owe(n int) {
-	c.bytes += int32(n)
+	c.bytes += int32(min(n, 1<<30))
 	post := c.flags&(cPosted|cGone) == 0 && (c.flags&cFull == 0 || c.flags&cClosing != 0)
 	if post {
 		c.flags |= cPosted
@@ -189,29 +226,42 @@ type connTask Conn
 
 func (t *connTask) Run(time.Time) { (*Conn)(t).drain() }
 
-// drain hands the link what is to be sent, and then paces the peer. On the loop.
+// drain hands the link what is to be sent, and then paces the peer. On the
+// loop. What is sent meanwhile waits behind the loop's other work: one who
+// sends without end must not have the loop for himself.
 func (c *Conn) drain() {
 	c.mu.Lock()
-	for c.flags&(cFull|cGone) == 0 && (c.one != nil || c.q != nil) {
-		one, q := c.one, c.q
-		c.one, c.q, c.bytes = nil, nil, 0
+	if one, q := c.one, c.q; (one != nil || q != nil) && c.flags&(cFull|cGone) == 0 {
+		n := c.bytes
+		c.one, c.q = nil, nil
 		c.mu.Unlock()
-		var err error
-		if one != nil {
-			_, err = c.link.Send(one)
-		} else {
-			err = q.send(c.link, false)
-		}
-		if err == nil && q != nil {
-			q.free()
-		}
+		err := c.hand(one, q)
 		c.mu.Lock()
+		c.bytes -= n // not before: what comes back must find its room
 		if errors.Is(err, ErrFull) {
 			c.putBack(one, q)
 		}
 	}
-	c.flags &^= cPosted
+	again := (c.one != nil || c.q != nil) && c.flags&(cFull|cGone|cClosing) == 0
+	if !again {
+		c.flags &^= cPosted
+	}
 	c.pace()
+	if again {
+		c.link.Loop().PostTask((*connTask)(c))
+	}
+}
+
+func (c *Conn) hand(one *Message, q *sendq) error {
+	if one != nil {
+		_, err := c.link.Send(one)
+		return err
+	}
+	err := q.send(c.link, false)
+	if err == nil {
+		q.free()
+	}
+	return err
 }
 
 // putBack takes back what the link had no room for, before what was sent since.
@@ -239,10 +289,14 @@ func (c *Conn) pace() {
 	}
 	if c.flags&cClosing != 0 {
 		c.flags &^= cClosing
-		cl, q := *c.ended, c.q
+		var q *sendq
+		if c.one != nil || c.q != nil {
+			q = c.queue()
+		}
+		cl := *c.ended
 		c.q, c.bytes = nil, 0
 		c.mu.Unlock()
-		if q != nil { // left over from a full link; it is bounded, and it is the last
+		if q != nil { // left over from a full link, or sent just now; it is bounded, and it is the last
 			q.send(c.link, true)
 			q.free()
 		}
@@ -255,10 +309,7 @@ func (c *Conn) pace() {
 		c.flags ^= cPaused
 	}
 	if c.flags&cFull == 0 {
-		if c.room != nil {
-			close(c.room)
-			c.room = nil
-		}
+		c.letGo()
 		if c.in != nil {
 			c.start()
 		}
@@ -275,8 +326,5 @@ func (c *Conn) forget() {
 		c.q.free()
 	}
 	c.one, c.q, c.bytes = nil, nil, 0
-	if c.room != nil {
-		close(c.room)
-		c.room = nil
-	}
+	c.letGo()
 }

@@ -46,8 +46,11 @@ func (q *inq) put(kind Kind, p []byte) {
 		// New memory instead of moving bytes: the handler may be reading the old.
 		live := q.buf[q.begin:]
 		q.buf = append(make([]byte, 0, max(2*(len(live)+len(p)), 4<<10)), live...)
+		q.begin = 0
+	}
+	if len(q.items) == cap(q.items) && q.next > 0 { // not with the above: messages may be empty
 		q.items = q.items[:copy(q.items, q.items[q.next:])]
-		q.next, q.begin = 0, 0
+		q.next = 0
 	}
 	q.buf = append(q.buf, p...)
 	q.items = append(q.items, item{kind, len(p)})
@@ -64,6 +67,10 @@ func (q *inq) take() (Kind, []byte) {
 // enqueue gives the handlers' goroutine a message. On the loop.
 func (c *Conn) enqueue(kind Kind, p []byte) {
 	c.mu.Lock()
+	if c.flags&cDeaf != 0 {
+		c.mu.Unlock()
+		return
+	}
 	if c.in == nil {
 		c.in = inqs.Get().(*inq)
 	}
@@ -101,8 +108,8 @@ func (c *Conn) work() {
 			c.mu.Lock()
 		}
 	}
-	for c.in != nil && (c.flags&cFull == 0 && c.bytes <= maxPending || c.flags&cGone != 0) {
-		if c.in.empty() || c.flags&cTold != 0 {
+	for c.in != nil && (c.flags&cFull == 0 && c.bytes < maxPending || c.flags&cGone != 0) {
+		if c.in.empty() || c.flags&cDeaf != 0 {
 			c.in.free()
 			c.in = nil
 			break

@@ -132,13 +132,16 @@ func (c *Close) code() wire.Code {
 }
 
 // CloseOf returns err as a *Close: itself, if it is one; what a [wire.Error] in
-// it says; else one with the given code.
+// it says; going_away if the engine was closed; else one with the given code.
 func CloseOf(err error, code wire.Code) *Close {
 	if c, ok := errors.AsType[*Close](err); ok {
 		return c
 	}
 	if e, ok := errors.AsType[*wire.Error](err); ok {
-		return &Close{Code: e.Code, Reason: e.Message, Err: err}
+		return &Close{Code: e.Code, Reason: e.Message, Retry: e.Retry, Err: err}
+	}
+	if errors.Is(err, loop.ErrShutdown) {
+		code = wire.CodeGoingAway
 	}
 	return &Close{Code: code, Err: err}
 }

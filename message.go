@@ -31,6 +31,10 @@ func (m *Message) Kind() Kind { return m.kind }
 // Data returns the bytes. They must not be changed.
 func (m *Message) Data() []byte { return m.data }
 
+// cost is what the message counts for in a queue: its bytes, and something
+// for its place in it, lest a queue of empty messages has no end.
+func (m *Message) cost() int { return len(m.data) + 32 }
+
 // Frame returns the message in the given form. The bytes are shared and must
 // not be changed.
 func (m *Message) Frame(f *Form) []byte {

@@ -63,7 +63,10 @@ func (p *Plain) Accept(_ time.Time, l Link) (Receiver, error) {
 	}
 	c.flags |= cPosted // until drained, below: Accept has not returned, the link cannot send yet
 	if err := c.callOpen(); err != nil {
-		c.flags |= cClosed
+		c.mu.Lock()
+		c.flags |= cClosed | cGone
+		c.forget() // someone may wait for room already
+		c.mu.Unlock()
 		return nil, err
 	}
 	f.Loop().PostTask((*connTask)(c))
@@ -80,9 +83,12 @@ func (r *plainReceiver) Receive(now time.Time, kind Kind, b []byte) {
 		return
 	}
 	c.mu.Lock()
+	deaf := c.flags&cDeaf != 0
 	c.flags |= cPosted // what the handler sends is taken below, without a task
 	c.mu.Unlock()
-	c.callMessage(kind, b)
+	if !deaf {
+		c.callMessage(kind, b)
+	}
 	c.drain()
 }
 

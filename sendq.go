@@ -77,7 +77,7 @@ func (q *sendq) add(o *sendq) {
 func (q *sendq) size() int {
 	n := len(q.buf) - q.pos
 	for _, k := range q.marks[q.done:] {
-		n += len(k.m.data)
+		n += k.m.cost()
 	}
 	return n
 }
