@@ -162,6 +162,7 @@ func (c *client) next() string {
 		m, err := c.br.Read(buf)
 		c.p = append(c.p[:len(c.p):len(c.p)], buf[:m]...)
 		if err != nil && m == 0 {
+			c.conn.Close() // the server waits for it
 			switch {
 			case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 				return "cut"
