@@ -62,6 +62,8 @@ func (a *fdAcceptor) accept() (c fdConn, err error) {
 			case unix.EAGAIN:
 				return false
 			case unix.EINTR, unix.ECONNABORTED:
+			case unix.EMFILE, unix.ENFILE:
+				return readable(int(f)) // if nobody waits, there is time
 			default:
 				return true
 			}
@@ -71,6 +73,24 @@ func (a *fdAcceptor) accept() (c fdConn, err error) {
 		err = os.NewSyscallError("accept4", aerr)
 	}
 	return c, err
+}
+
+// someoneWaits reports whether a connection waits to be accepted, as far as
+// that can be known.
+func someoneWaits(ln net.Listener) bool {
+	waits := true
+	if tcp, ok := ln.(*net.TCPListener); ok {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			raw.Control(func(fd uintptr) { waits = readable(int(fd)) })
+		}
+	}
+	return waits
+}
+
+func readable(fd int) bool {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	return n != 0 || err != nil
 }
 
 func addrPort(sa unix.Sockaddr) netip.AddrPort {

@@ -64,8 +64,10 @@ func Hold(w http.ResponseWriter, r *http.Request) (*Held, error) {
 // Wait returns once the connection was closed. No write happens afterwards.
 func (h *Held) Wait() {
 	<-h.closed
-	h.rc.SetWriteDeadline(time.Unix(1, 0)) // ends a write that waits for the client
-	h.mu.Lock()
+	if !h.mu.TryLock() {
+		h.rc.SetWriteDeadline(time.Unix(1, 0)) // ends a write that waits for the client, and with it the response
+		h.mu.Lock()
+	}
 	defer h.mu.Unlock()
 	h.over, h.w = true, nil
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -55,6 +56,7 @@ func or(d, zero time.Duration) time.Duration {
 type Listener struct {
 	inner   net.Listener
 	full    []byte
+	tune    func(fd int) // for each connection; nil if they inherit
 	reserve reserve
 
 	mu      sync.Mutex
@@ -70,6 +72,7 @@ func Listen(ctx context.Context, network, addr string, o *Options) (*Listener, e
 		o = &Options{}
 	}
 	lc := net.ListenConfig{KeepAlive: perConnKeepAlive(o)}
+	lc.SetMultipathTCP(false) // its sockets inherit nothing
 	ln, err := lc.Listen(ctx, network, addr)
 	if err != nil {
 		return nil, err
@@ -89,7 +92,7 @@ func WrapListener(ln net.Listener, o *Options) *Listener {
 		l.full = fullHTTP
 	}
 	if tcp, ok := ln.(*net.TCPListener); ok {
-		tune(tcp, o)
+		l.tune = tune(tcp, o)
 	}
 	l.reserve.log = o.Log
 	l.reserve.hold()
@@ -107,7 +110,13 @@ func (ln *Listener) Accept() (net.Conn, error) {
 }
 
 func (ln *Listener) accept(full []byte) (net.Conn, error) {
-	return acceptFrom(ln, full, ln.inner.Accept)
+	c, err := acceptFrom(ln, full, ln.inner.Accept)
+	if sc, ok := c.(syscall.Conn); ok && err == nil && ln.tune != nil {
+		if raw, err := sc.SyscallConn(); err == nil {
+			raw.Control(func(fd uintptr) { ln.tune(int(fd)) })
+		}
+	}
+	return c, err
 }
 
 // Addr returns the address that the listener listens on.

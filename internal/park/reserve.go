@@ -14,12 +14,12 @@ import (
 // A reserve is one descriptor kept for when there are no more. Without it a
 // connection that cannot be accepted stays in the kernel's queue, its client
 // waits for an answer that does not come, and accept fails over and over. With
-// it the connection is accepted, told that the server is full, and closed.
+// it the connection is accepted, told that the server is full, and ended.
 type reserve struct {
 	log *slog.Logger
 
 	mu     sync.Mutex
-	file   *os.File
+	held   io.Closer
 	shut   bool // the listener is closed: never hold again
 	logged time.Time
 }
@@ -28,9 +28,9 @@ const (
 	// fullWait is how long a connection that is refused may take to hear so.
 	// Nobody else can be accepted meanwhile, there being one descriptor.
 	fullWait = 100 * time.Millisecond
-	// stolenWait is how long to wait when somebody else took even the reserve.
-	stolenWait = 20 * time.Millisecond
-	fullLog    = 10 * time.Second
+	// fullPoll is how often a full server looks whether someone waits.
+	fullPoll = 20 * time.Millisecond
+	fullLog  = 10 * time.Second
 )
 
 // What a client hears when no descriptors are left.
@@ -47,33 +47,44 @@ var (
 func (r *reserve) hold() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.file == nil && !r.shut {
-		r.file, _ = os.Open(os.DevNull) // nil if that fails
+	if r.held == nil && !r.shut {
+		if f, err := os.Open(os.DevNull); err == nil {
+			r.held = f
+		}
 	}
-	return r.file != nil || r.shut
+	return r.held != nil || r.shut
 }
 
-// close lets go of the reserve for good.
-func (r *reserve) close() {
+// keep makes a connection that was refused the reserve. To close it first and
+// open another descriptor then would leave one free in between, for anybody.
+func (r *reserve) keep(c io.Closer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.shut = true
-	if r.file != nil {
-		r.file.Close()
-		r.file = nil
+	if r.held != nil || r.shut {
+		c.Close()
+		return
 	}
+	r.held = c
 }
 
 // drop lets go of the reserve and reports whether it was held.
 func (r *reserve) drop() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.file == nil {
+	if r.held == nil {
 		return false
 	}
-	r.file.Close()
-	r.file = nil
+	r.held.Close()
+	r.held = nil
 	return true
+}
+
+// close lets go of the reserve for good.
+func (r *reserve) close() {
+	r.mu.Lock()
+	r.shut = true
+	r.mu.Unlock()
+	r.drop()
 }
 
 // tell logs that connections are refused, once per 10 s.
@@ -103,9 +114,10 @@ func outOfDescriptors(err error) bool {
 // acceptFrom accepts by accept until that succeeds, refusing politely while
 // there are no descriptors.
 //
-// accept fails for want of a descriptor before it looks whether anyone waits.
-// So it is called again with the reserve given up; whether the server is still
-// full when somebody comes is seen by taking the reserve again.
+// accept fails for want of a descriptor before it looks whether anyone waits,
+// and a reserve given up while nobody does would soon be somebody else's. So
+// that is looked at first. Then accept is called again with the reserve given
+// up; whether the server is still full is seen by taking the reserve again.
 func acceptFrom[C io.ReadWriteCloser](ln *Listener, full []byte, accept func() (C, error)) (C, error) {
 	var none C
 	for {
@@ -121,14 +133,16 @@ func acceptFrom[C io.ReadWriteCloser](ln *Listener, full []byte, accept func() (
 		case err == nil:
 			ln.reserve.tell(syscall.EMFILE)
 			refuse(c, full)
-			ln.reserve.hold()
+			ln.reserve.keep(c)
 		case outOfDescriptors(err):
-			if !ln.reserve.drop() {
+			if !someoneWaits(ln.inner) {
+				ln.pause(fullPoll)
+			} else if !ln.reserve.drop() {
 				ln.reserve.tell(err)
-				ln.pause(stolenWait)
+				ln.pause(fullPoll)
 			}
 		case passing(err):
-			ln.pause(stolenWait)
+			ln.pause(fullPoll)
 		default:
 			return none, err
 		}
@@ -151,19 +165,23 @@ func (ln *Listener) pause(d time.Duration) {
 	}
 }
 
-// refuse says last words and closes c. What the client has sent is read
-// first: closing over unread bytes makes the kernel send a reset, and the
-// client never reads the words.
+// refuse says last words to c and finishes writing, which is the end for the
+// client. What that has sent is read first: closing over unread bytes makes the
+// kernel send a reset, and the client never reads the words.
 func refuse(c io.ReadWriteCloser, words []byte) {
-	defer c.Close()
-	d, ok := c.(interface{ SetDeadline(time.Time) error })
-	if len(words) == 0 || !ok || d.SetDeadline(time.Now().Add(fullWait)) != nil {
+	d, ok := c.(interface {
+		SetDeadline(t time.Time) error
+		CloseWrite() error
+	})
+	if !ok {
+		c.Close()
 		return
 	}
-	if _, err := c.Write(words); err != nil {
+	d.SetDeadline(time.Now().Add(fullWait))
+	if _, err := c.Write(words); err != nil && len(words) > 0 {
 		return
 	}
-	if w, ok := c.(interface{ CloseWrite() error }); ok && w.CloseWrite() == nil {
+	if d.CloseWrite() == nil {
 		io.Copy(io.Discard, io.LimitReader(c, 64<<10))
 	}
 }

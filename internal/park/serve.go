@@ -78,6 +78,9 @@ func (ln *Listener) serveFDs(g *loop.Group, d *Door, fds *fdAcceptor) error {
 		if err != nil {
 			return err
 		}
+		if ln.tune != nil {
+			ln.tune(c.fd)
+		}
 		from := Peer{Addr: c.remote}
 		g.Least().AdoptFD(c.fd, func(now time.Time, s *loop.Sock) loop.Handler { return d.Open(now, s, from) })
 	}

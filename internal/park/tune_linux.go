@@ -11,15 +11,16 @@ import (
 // nothing, they inherit it.
 func perConnKeepAlive(*Options) time.Duration { return -1 }
 
-// tune sets, once on the listening socket, what Linux lets the connections
-// that it accepts inherit. An option that an old kernel refuses is done without.
-func tune(ln *net.TCPListener, o *Options) {
+// tune sets options of the connections that ln will accept: once, on the
+// listening socket, from which they inherit them. It returns a function for
+// each connection if they do not, as under Multipath TCP; net.Listen has that
+// on by default. An option that an old kernel refuses is done without.
+func tune(ln *net.TCPListener, o *Options) func(fd int) {
 	raw, err := ln.SyscallConn()
 	if err != nil {
-		return
+		return nil
 	}
-	raw.Control(func(f uintptr) {
-		fd := int(f)
+	set := func(fd int) {
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentBytes)
 		if d := or(o.UserTimeout, defaultUserTimeout); d > 0 {
@@ -33,5 +34,15 @@ func tune(ln *net.TCPListener, o *Options) {
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(max(d, time.Second).Seconds()))
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(keepAliveInterval.Seconds()))
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveCount)
+	}
+	multipath := false
+	raw.Control(func(fd uintptr) {
+		proto, _ := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PROTOCOL)
+		multipath = proto == unix.IPPROTO_MPTCP
+		set(int(fd))
 	})
+	if multipath {
+		return set
+	}
+	return nil
 }

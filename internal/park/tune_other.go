@@ -17,4 +17,4 @@ func perConnKeepAlive(o *Options) time.Duration {
 
 // tune does nothing: what connections inherit differs from system to system,
 // and the net package sets TCP_NODELAY and keep-alive itself.
-func tune(*net.TCPListener, *Options) {}
+func tune(*net.TCPListener, *Options) func(fd int) { return nil }
