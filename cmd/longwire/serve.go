@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/longwire/longwire/internal/server"
+)
+
+// serveCmd serves until SIGINT or SIGTERM, and then ends in order. A second
+// signal ends it at once.
+type serveCmd struct {
+	HTTP            string        `name:"http" help:"Where to listen for HTTP and WebSocket; \"off\" for not at all." default:"127.0.0.1:8080"`
+	TCP             string        `name:"tcp" help:"Where to listen for JSON lines over TCP; \"off\" for not at all." default:"127.0.0.1:8888"`
+	TLSCert         string        `name:"tls-cert" help:"PEM file with the certificate; everything is TLS then." placeholder:"FILE"`
+	TLSKey          string        `name:"tls-key" help:"PEM file with its private key." placeholder:"FILE"`
+	Insecure        bool          `help:"Listen wider than 127.0.0.1 although there is no authentication."`
+	AllowOrigin     []string      `help:"Origin of pages that may use this server (repeatable); \"*\" for any. Default: its own and, on loopback, those of localhost." placeholder:"ORIGIN"`
+	ShutdownTimeout time.Duration `help:"How long clients may take to hear that the server ends." default:"10s"`
+	LogLevel        slog.Level    `help:"debug, info, warn or error." default:"info"`
+}
+
+// Run is called by kong.
+func (c *serveCmd) Run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // from now on a signal does what it does by default
+
+	srv, err := server.New(ctx, &server.Options{
+		HTTP: c.HTTP, TCP: c.TCP,
+		TLSCert: c.TLSCert, TLSKey: c.TLSKey,
+		Insecure: c.Insecure, AllowOrigin: c.AllowOrigin,
+		ShutdownTimeout: c.ShutdownTimeout,
+		Log:             slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel})),
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Print(srv.Hello()) // to standard output: it is for people, the log is not
+	return srv.Run(ctx)
+}

@@ -1,0 +1,167 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/wire"
+)
+
+// A client is one that speaks frames (docs/protocol.md, section 3): a JSON
+// object per line on TCP, per message on a WebSocket at /connect. It is a
+// connection's Tag and belongs to the connection's handlers, which take one
+// frame after the other; so its replies come in the order of its frames.
+type client struct {
+	srv  *Server
+	conn *longwire.Conn
+	subs map[string]*subscription // nil while there are none
+	some bool                     // something was received
+	done bool                     // nothing more is taken
+}
+
+// maxSubscriptions bounds what one connection can make the server remember.
+const maxSubscriptions = 1024
+
+// frames is the acceptor of those that speak frames.
+func (s *Server) frames() *longwire.Plain {
+	return &longwire.Plain{
+		HalfOpen: true, // printf … | nc goes on receiving
+		Log:      s.log,
+		Open: func(c *longwire.Conn) error {
+			c.Tag = &client{srv: s, conn: c}
+			return s.links.add(c)
+		},
+		Message: func(c *longwire.Conn, _ longwire.Kind, p []byte) { c.Tag.(*client).receive(p) },
+		Close: func(c *longwire.Conn, _ error) {
+			for _, sub := range c.Tag.(*client).subs {
+				s.room.unsubscribe(sub)
+			}
+			s.links.remove(c)
+		},
+	}
+}
+
+func (cl *client) receive(p []byte) {
+	first := !cl.some
+	cl.some = true
+	switch {
+	case cl.done:
+		return
+	case first && isHTTP(p):
+		cl.done = true
+		cl.conn.Send(longwire.Text, wrongPort(cl.srv.HTTPURL()))
+		cl.conn.Close(wire.CodeWrongProtocol, "")
+		return
+	case len(bytes.TrimSpace(p)) == 0:
+		return // a person with nc who presses return
+	}
+	q, err := parseRequest(p)
+	if err == nil {
+		err = cl.obey(q)
+	}
+	if err != nil {
+		cl.say(appendError(nil, q.id, errorOf(err)))
+	}
+}
+
+func (cl *client) obey(q *request) error {
+	switch q.Op {
+	case "subscribe":
+		return cl.subscribe(q)
+	case "unsubscribe":
+		return cl.unsubscribe(q)
+	case "publish":
+		return cl.publish(q)
+	case "ping":
+		cl.say(append(appendID([]byte(`{"op":"pong"`), q.id), '}'))
+		return nil
+	case "pong":
+		return nil
+	}
+	return wire.Errorf(wire.CodeUnknownOp, "op %.40q is not known here; subscribe, unsubscribe, publish, ping and pong are", q.Op)
+}
+
+func (cl *client) subscribe(q *request) error {
+	if err := wire.CheckChannel(q.Channel); err != nil {
+		return err
+	}
+	if cl.subs[q.Channel] != nil {
+		return &wire.Error{Code: wire.CodeAlreadySubscribed}
+	}
+	if len(cl.subs) >= maxSubscriptions {
+		return wire.Errorf(wire.CodeForbidden, "a connection has at most %d subscriptions; use another connection for more", maxSubscriptions)
+	}
+	if cl.subs == nil {
+		cl.subs = map[string]*subscription{}
+	}
+	sub, number := cl.srv.room.subscribe(q.Channel, cl.conn, true)
+	cl.subs[q.Channel] = sub
+	cl.say(append(appendPosition(appendReply(nil, q.id, q.Channel), `"position"`, number), '}'))
+	sub.release()
+	return nil
+}
+
+func (cl *client) unsubscribe(q *request) error {
+	sub := cl.subs[q.Channel]
+	if sub == nil {
+		return &wire.Error{Code: wire.CodeNotSubscribed}
+	}
+	delete(cl.subs, q.Channel)
+	cl.srv.room.unsubscribe(sub)
+	cl.say(append(appendReply(nil, q.id, q.Channel), '}'))
+	return nil
+}
+
+func (cl *client) publish(q *request) error {
+	if err := wire.CheckChannel(q.Channel); err != nil {
+		return err
+	}
+	kind, p, err := q.data()
+	if err != nil {
+		return err
+	}
+	data, err := appendData(nil, kind, p)
+	if err != nil {
+		return err
+	}
+	number, subscribers := cl.srv.room.publish(time.Now(), q.Channel, data)
+	b := appendPosition(appendReply(nil, q.id, q.Channel), `"position"`, number)
+	cl.say(fmt.Appendf(b, `,"subscribers":%d}`, subscribers))
+	return nil
+}
+
+// say sends a frame of the server's own, and waits for room if need be: a peer
+// that does not read is not read either. The connection's end ends the wait.
+func (cl *client) say(frame []byte) {
+	cl.conn.SendWait(context.Background(), longwire.JSON, frame)
+}
+
+// errorOf returns err as what may be told to a client.
+func errorOf(err error) *wire.Error {
+	if e, ok := errors.AsType[*wire.Error](err); ok {
+		return e
+	}
+	return &wire.Error{Code: wire.CodeInternal}
+}
+
+// isHTTP reports whether a first line is one of an HTTP request.
+func isHTTP(line []byte) bool {
+	return len(line) > 0 && line[0] >= 'A' && line[0] <= 'Z' && bytes.Contains(line, []byte(" HTTP/"))
+}
+
+// wrongPort answers an HTTP request on the port of lines. The framing adds a
+// line feed, which is the last byte of the body.
+func wrongPort(url string) []byte {
+	body := "This port speaks JSON lines over TCP, not HTTP. "
+	if url == "" {
+		body += "HTTP is switched off on this server (--http)."
+	} else {
+		body += "HTTP is at " + url
+	}
+	return fmt.Appendf(nil, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
+		len(body)+1, body)
+}
