@@ -7,6 +7,11 @@ import "errors"
 // segments, or 16 KiB pieces of a layer). What the kernel refuses waits until
 // the poller says that it takes bytes again.
 
+// eagerBytes is how much an answer must have to be written right after the
+// read that it answers, while it lies in the cache. Small ones wait for the
+// end of the turn, because others may have something for the same socket.
+const eagerBytes = 512
+
 // Room reports whether n more bytes may be queued: whether nothing waits, or
 // no more than HighWater would. If not even the kernel takes what waits,
 // Drained follows once it has.

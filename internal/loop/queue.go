@@ -9,12 +9,17 @@ import "slices"
 // none.
 
 const (
-	segBytes     = 4 << 10  // a new owned segment, so that small replies share one
 	maxSegBytes  = 64 << 10 // an owned segment grows no further than this
 	copyBelow    = 1 << 10  // a lent frame behind another is copied below this: cheaper than an iovec
-	poolBytes    = 1 << 20  // what a loop keeps of emptied segments
+	poolBytes    = 1 << 19  // what a loop keeps of emptied segments of one size
 	pooledQueues = 1024     // and of emptied queues
 )
+
+// segSizes are the sizes of owned segments; one that grows moves to the next.
+// They are sizes that Go allocates, and no powers of two: a turn fills the
+// beginnings of hundreds of segments, and at distances of 4 KiB those would
+// all compete for the same few lines of the cache.
+var segSizes = [...]int{576, 2304, 9472, maxSegBytes}
 
 type seg struct {
 	b   []byte
@@ -30,8 +35,7 @@ type queue struct {
 // A bufPool keeps emptied queues and segments of one loop for reuse.
 type bufPool struct {
 	queues []*queue
-	bufs   [][]byte
-	bytes  int
+	segs   [len(segSizes)][][]byte
 }
 
 func (p *bufPool) queue() *queue {
@@ -53,27 +57,34 @@ func (p *bufPool) freeQueue(q *queue) {
 	}
 }
 
+// buf returns an empty segment with room for n bytes.
 func (p *bufPool) buf(n int) []byte {
-	if k := len(p.bufs); k > 0 && cap(p.bufs[k-1]) >= n {
-		b := p.bufs[k-1]
-		p.bufs = p.bufs[:k-1]
-		p.bytes -= cap(b)
-		return b[:0]
+	for i, size := range segSizes {
+		if n > size {
+			continue
+		}
+		if k := len(p.segs[i]); k > 0 {
+			b := p.segs[i][k-1]
+			p.segs[i] = p.segs[i][:k-1]
+			return b
+		}
+		return make([]byte, 0, size)
 	}
-	return make([]byte, 0, max(n, segBytes))
+	return make([]byte, 0, n)
 }
 
 func (p *bufPool) freeBuf(b []byte) {
-	if cap(b) < segBytes || cap(b) > maxSegBytes || p.bytes+cap(b) > poolBytes {
-		return
+	for i, size := range segSizes {
+		if cap(b) == size && len(p.segs[i]) < poolBytes/size {
+			p.segs[i] = append(p.segs[i], b[:0])
+			return
+		}
 	}
-	p.bytes += cap(b)
-	p.bufs = append(p.bufs, b)
 }
 
 func (p *bufPool) freeSeg(s *seg) {
 	if s.own {
-		p.freeBuf(s.b[:0])
+		p.freeBuf(s.b)
 	}
 	*s = seg{}
 }
@@ -81,7 +92,12 @@ func (p *bufPool) freeSeg(s *seg) {
 // tail returns the owned segment at the end of q, with room for n more bytes.
 func (q *queue) tail(p *bufPool, n int) *seg {
 	if k := len(q.segs); k > q.head {
-		if s := &q.segs[k-1]; s.own && (cap(s.b)-len(s.b) >= n || len(s.b)+n <= maxSegBytes) {
+		if s := &q.segs[k-1]; s.own && len(s.b)+n <= max(cap(s.b), maxSegBytes) {
+			if len(s.b)+n > cap(s.b) {
+				old := s.b
+				s.b = append(p.buf(len(old)+n), old...)
+				p.freeBuf(old)
+			}
 			return s
 		}
 	}
@@ -116,10 +132,10 @@ func (q *queue) wrote(p *bufPool, n int) {
 	for n > 0 {
 		s := &q.segs[q.head]
 		if n < len(s.b) {
-			if s.own { // keep the start, so that the whole segment returns to the pool
-				s.b = s.b[:copy(s.b, s.b[n:])]
+			if s.own && cap(s.b) <= maxSegBytes {
+				s.b = s.b[:copy(s.b, s.b[n:])] // keep the start, so that the whole segment returns to the pool
 			} else {
-				s.b = s.b[n:]
+				s.b, s.own = s.b[n:], false // too long to move, and for the pool
 			}
 			return
 		}
