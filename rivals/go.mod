@@ -7,6 +7,7 @@ require (
 	github.com/gorilla/websocket v1.5.3
 	github.com/lesismal/llib v1.2.1
 	github.com/lesismal/nbio v1.6.4
+	github.com/longwire/longwire v0.0.0-00010101000000-000000000000
 	github.com/lxzan/gws v1.8.9
 	github.com/panjf2000/gnet/v2 v2.7.2
 	golang.org/x/sys v0.49.0
