@@ -23,11 +23,10 @@ type Conn struct {
 	ahead []byte // comes before what inner brings
 	lent  bool   // ahead is the loop's memory
 	gate  *gate  // while a TLS handshake is gated
-	fresh mark
+	fresh *mark  // given back, and nothing was heard since
 
 	// Owned by the loop while parked.
-	sock          *loop.Sock
-	local, remote net.Addr
+	sock *loop.Sock
 }
 
 // NetConn returns the connection beneath, or nil while c is parked. Reading
@@ -38,7 +37,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if len(c.ahead) > 0 {
 		n := copy(p, c.ahead)
 		c.use(n)
-		c.fresh.heard()
+		c.heard()
 		return n, nil
 	}
 	switch {
@@ -49,7 +48,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	n, err := c.inner.Read(p)
 	if n > 0 {
-		c.fresh.heard()
+		c.heard()
 	}
 	return n, err
 }
@@ -57,6 +56,13 @@ func (c *Conn) Read(p []byte) (int, error) {
 func (c *Conn) use(n int) {
 	if c.ahead = c.ahead[n:]; len(c.ahead) == 0 {
 		c.ahead, c.lent = nil, false
+	}
+}
+
+func (c *Conn) heard() {
+	if c.fresh != nil {
+		c.fresh.remove()
+		c.fresh = nil
 	}
 }
 
@@ -98,18 +104,19 @@ func (c *Conn) CloseWrite() error {
 	return c.Close()
 }
 
-// LocalAddr returns our end of the connection.
+// LocalAddr returns our end of the connection. While that is parked it is not
+// known: who needs the addresses of an idle connection has kept them shorter.
 func (c *Conn) LocalAddr() net.Addr {
 	if c.inner == nil {
-		return c.local
+		return parkedAddr{}
 	}
 	return c.inner.LocalAddr()
 }
 
-// RemoteAddr returns the peer's end.
+// RemoteAddr returns the peer's end; see LocalAddr.
 func (c *Conn) RemoteAddr() net.Addr {
 	if c.inner == nil {
-		return c.remote
+		return parkedAddr{}
 	}
 	return c.inner.RemoteAddr()
 }
@@ -142,7 +149,6 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 // detach takes the connection beneath out of c, to be adopted by a loop.
 func (c *Conn) detach() net.Conn {
 	raw := c.inner
-	c.local, c.remote = raw.LocalAddr(), raw.RemoteAddr()
 	c.inner = nil
 	return raw
 }
@@ -150,8 +156,12 @@ func (c *Conn) detach() net.Conn {
 // attach makes c blocking again, over raw.
 func (c *Conn) attach(raw net.Conn) {
 	c.inner, c.sock = raw, nil
-	c.local, c.remote = nil, nil
 }
+
+type parkedAddr struct{}
+
+func (parkedAddr) Network() string { return "tcp" }
+func (parkedAddr) String() string  { return "parked" }
 
 // nothingYet is the error of a parked connection that has nothing to read.
 // crypto/tls keeps its state across a net.Error that says it is temporary.

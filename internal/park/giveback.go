@@ -28,6 +28,10 @@ func Ahead(s *loop.Sock, p []byte) int {
 // connection is given back; it is closed then.
 const unreadTime = 30 * time.Second
 
+// closeTime is how long a client may take to hear that a connection which is
+// not given back is over.
+const closeTime = time.Second
+
 // GiveBack gives the connection back to the http.Server that it was taken
 // from, once all that was written to s is flushed: it is called on the loop
 // after a response that has an end. The socket's handler hears nothing more,
@@ -37,21 +41,26 @@ const unreadTime = 30 * time.Second
 // The connection is closed instead if it is not [Taken.Reusable], or its
 // server was shut down.
 func (t *Taken) GiveBack(s *loop.Sock, rest []byte) {
-	if t.srv == nil {
-		s.Handle(nobody{})
-		s.Close(nil, time.Second)
-		return
-	}
 	g := &giving{sock: s, srv: t.srv, lower: t.lower, upper: t.upper, rest: rest}
-	if !s.Room(loop.HighWater + 1) { // something waits
+	flushed := s.Room(loop.HighWater + 1)
+	if !flushed {
 		g.timer.Owner = g
 		s.Loop().After(unreadTime, &g.timer)
 	}
-	s.Release(g.released)
+	switch {
+	case t.srv != nil:
+		s.Release(g.released)
+	case flushed:
+		s.Handle(nobody{})
+		g.Drained(s.Loop().Now())
+	default:
+		s.Handle(g)
+	}
 }
 
-// A giving is a connection on its way back.
+// A giving is a connection on its way back, or to its end.
 type giving struct {
+	nobody
 	sock  *loop.Sock
 	srv   *http.Server
 	lower *Conn
@@ -59,6 +68,12 @@ type giving struct {
 	rest  []byte
 	timer loop.Timer
 }
+
+// Drained closes a connection that is not given back.
+func (g *giving) Drained(time.Time) { g.sock.Close(nil, closeTime) }
+
+// Closed stops the timer of such a one.
+func (g *giving) Closed(time.Time, error) { g.timer.Stop() }
 
 // Fire ends waiting for a client that does not read. If the socket has left
 // meanwhile, it does nothing.
@@ -76,15 +91,15 @@ func (g *giving) released(conn net.Conn, rest []byte, err error) {
 		if len(rest) > 0 {
 			conn = &aheadConn{Conn: g.upper, ahead: rest}
 		}
-		r.mark(&g.lower.fresh, conn)
+		g.lower.fresh = r.mark(conn)
 	} else if t, ok := conn.(*tls.Conn); ok { // a foreign one
 		a := &aheadConn{Conn: t, ahead: rest}
 		conn = a
-		r.mark(&a.fresh, conn)
+		a.fresh = r.mark(conn)
 	} else {
 		c := &Conn{inner: conn, ahead: rest}
 		conn = c
-		r.mark(&c.fresh, conn)
+		c.fresh = r.mark(conn)
 	}
 	r.give(conn)
 }
@@ -94,12 +109,12 @@ func (g *giving) released(conn net.Conn, rest []byte, err error) {
 type aheadConn struct {
 	*tls.Conn
 	ahead []byte
-	fresh mark
+	fresh *mark
 }
 
 func (a *aheadConn) Read(p []byte) (int, error) {
 	if len(a.ahead) > 0 {
-		a.fresh.heard()
+		a.heard()
 		n := copy(p, a.ahead)
 		if a.ahead = a.ahead[n:]; len(a.ahead) == 0 {
 			a.ahead = nil
@@ -108,9 +123,16 @@ func (a *aheadConn) Read(p []byte) (int, error) {
 	}
 	n, err := a.Conn.Read(p)
 	if n > 0 {
-		a.fresh.heard()
+		a.heard()
 	}
 	return n, err
+}
+
+func (a *aheadConn) heard() {
+	if a.fresh != nil {
+		a.fresh.remove()
+		a.fresh = nil
+	}
 }
 
 // nobody is the handler of a socket that is closing.

@@ -197,6 +197,14 @@ func TestGiveBackFlushesFirst(t *testing.T) {
 			t.Fatal(got, err)
 		}
 		answered(t, br, "/next")
+
+		c = dial(t, ln.Addr(), w.client) // so is one after which the connection ends
+		io.WriteString(c, fmt.Sprintf("GET /?n=%d HTTP/1.0\r\n\r\n", n))
+		br = bufio.NewReader(c)
+		readHead(t, br)
+		if got, err := io.Copy(io.Discard, br); got != n || err != nil {
+			t.Fatal(got, err)
+		}
 	})
 }
 

@@ -113,7 +113,7 @@ func (ln *Listener) accept(full []byte) (net.Conn, error) {
 	c, err := acceptFrom(ln, full, ln.inner.Accept)
 	if sc, ok := c.(syscall.Conn); ok && err == nil && ln.tune != nil {
 		if raw, err := sc.SyscallConn(); err == nil {
-			raw.Control(func(fd uintptr) { ln.tune(int(fd)) })
+			_ = raw.Control(func(fd uintptr) { ln.tune(int(fd)) }) // it can do without
 		}
 	}
 	return c, err

@@ -182,6 +182,6 @@ func refuse(c io.ReadWriteCloser, words []byte) {
 		return
 	}
 	if d.CloseWrite() == nil {
-		io.Copy(io.Discard, io.LimitReader(c, 64<<10))
+		_, _ = io.Copy(io.Discard, io.LimitReader(c, 64<<10))
 	}
 }

@@ -46,7 +46,7 @@ func returnerOf(srv *http.Server) *returner {
 }
 
 func (r *returner) serve() {
-	r.srv.Serve(r) // always an error: the server is closed
+	_ = r.srv.Serve(r) // the server was closed
 	returners.mu.Lock()
 	delete(returners.m, r.srv)
 	returners.mu.Unlock()
@@ -63,33 +63,29 @@ func (r *returner) give(conn net.Conn) {
 }
 
 // A mark remembers that a connection was given back and has not been heard of
-// since. It belongs to who reads the connection.
+// since. Who reads the connection removes it.
 type mark struct {
 	by   *returner
 	conn net.Conn
 }
 
-func (r *returner) mark(m *mark, conn net.Conn) {
-	*m = mark{by: r, conn: conn}
+func (r *returner) mark(conn net.Conn) *mark {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.addr == nil {
 		r.addr = conn.LocalAddr()
 	}
-	if r.fresh != nil {
-		r.fresh[conn] = struct{}{}
+	if r.fresh == nil {
+		return nil
 	}
+	r.fresh[conn] = struct{}{}
+	return &mark{by: r, conn: conn}
 }
 
-// heard takes the mark off.
-func (m *mark) heard() {
-	if m.by == nil {
-		return
-	}
+func (m *mark) remove() {
 	m.by.mu.Lock()
+	defer m.by.mu.Unlock()
 	delete(m.by.fresh, m.conn)
-	m.by.mu.Unlock()
-	*m = mark{}
 }
 
 // shutdown closes the connections that came back and were idle since. The

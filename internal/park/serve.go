@@ -20,7 +20,8 @@ type Door struct {
 	// Full is what a connection hears that finds no descriptor free, before it
 	// is closed. With TLS it is an alert instead.
 	Full []byte
-	// Failed, if set, hears of handshakes that failed. Any goroutine.
+	// Failed, if set, hears of TLS connections that were lost before Open. Any
+	// goroutine.
 	Failed func(from net.Addr, err error)
 }
 
@@ -31,8 +32,9 @@ type Peer struct {
 }
 
 // Serve accepts connections and takes each to the loop of g with the fewest,
-// until the listener is closed; then it returns nil. On Linux a plain TCP
-// connection never becomes a net.Conn.
+// until the listener is closed; then it returns nil. If the group was closed it
+// returns [loop.ErrShutdown]. On Linux a plain TCP connection never becomes a
+// net.Conn.
 func (ln *Listener) Serve(g *loop.Group, d *Door) error {
 	err := ln.serve(g, d)
 	if ln.isClosed() {
@@ -56,7 +58,10 @@ func (ln *Listener) serve(g *loop.Group, d *Door) error {
 			return err
 		}
 		from := Peer{Addr: addrOf(c)}
-		g.Adopt(c, nil, func(now time.Time, s *loop.Sock) loop.Handler { return d.Open(now, s, from) })
+		err = g.Adopt(c, nil, func(now time.Time, s *loop.Sock) loop.Handler { return d.Open(now, s, from) })
+		if err != nil {
+			return err
+		}
 	}
 }
 
@@ -82,7 +87,10 @@ func (ln *Listener) serveFDs(g *loop.Group, d *Door, fds *fdAcceptor) error {
 			ln.tune(c.fd)
 		}
 		from := Peer{Addr: c.remote}
-		g.Least().AdoptFD(c.fd, func(now time.Time, s *loop.Sock) loop.Handler { return d.Open(now, s, from) })
+		err = g.Least().AdoptFD(c.fd, func(now time.Time, s *loop.Sock) loop.Handler { return d.Open(now, s, from) })
+		if err != nil {
+			return err
+		}
 	}
 }
 
@@ -105,7 +113,10 @@ func (ln *Listener) serveTLS(g *loop.Group, d *Door) error {
 				return
 			}
 			from := Peer{Addr: addrOf(raw), TLS: t}
-			adoptTLS(g, c, t, nil, func(now time.Time, s *loop.Sock) loop.Handler { return d.Open(now, s, from) })
+			err := adoptTLS(g, c, t, nil, func(now time.Time, s *loop.Sock) loop.Handler { return d.Open(now, s, from) })
+			if err != nil && d.Failed != nil {
+				d.Failed(raw.RemoteAddr(), err)
+			}
 		})
 	}
 }

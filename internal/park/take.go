@@ -102,19 +102,19 @@ func buffered(r *bufio.Reader) []byte {
 func (t *Taken) unwrap(conn net.Conn) {
 	if a, ok := conn.(*aheadConn); ok { // given back before
 		t.ahead = append(t.ahead, a.ahead...)
-		a.fresh.heard()
+		a.heard()
 		conn = a.Conn
 	}
 	switch c := conn.(type) {
 	case *Conn:
 		t.ahead = append(t.ahead, c.ahead...)
 		c.ahead = nil
-		c.fresh.heard()
+		c.heard()
 		t.conn = c.inner
 	case *tls.Conn:
 		t.conn = c
 		if lower, ok := c.NetConn().(*Conn); ok {
-			lower.fresh.heard()
+			lower.heard()
 			t.lower, t.upper = lower, c
 			t.conn = lower.inner
 		} else {
@@ -129,12 +129,12 @@ func (t *Taken) unwrap(conn net.Conn) {
 	}
 }
 
-// Adopt takes the connection to a loop: to, which is a *loop.Group or a
-// *loop.Loop. head leaves first and must not change any more. open is called
+// Adopt takes the connection to a loop, or the one of a group with the fewest
+// sockets. head leaves first and must not change any more. open is called
 // on the loop with the new socket and returns its handler, which hears first
 // what the peer had sent behind its request. If open returns nil, or the loop
 // has ended, the connection is closed.
-func (t *Taken) Adopt(to adopter, head []byte, open func(now time.Time, s *loop.Sock) loop.Handler) error {
+func (t *Taken) Adopt(to Adopter, head []byte, open func(now time.Time, s *loop.Sock) loop.Handler) error {
 	conn, ahead := t.conn, t.ahead
 	if conn == nil {
 		return net.ErrClosed

@@ -33,13 +33,13 @@ type layer struct {
 	tls  *tls.Conn
 }
 
-// adopter is a *loop.Group or a *loop.Loop.
-type adopter interface {
+// An Adopter is a *loop.Group or a *loop.Loop.
+type Adopter interface {
 	Adopt(conn net.Conn, read []byte, open func(now time.Time, s *loop.Sock) loop.Handler) error
 }
 
 // adoptTLS parks t, whose lower end is c.
-func adoptTLS(to adopter, c *Conn, t *tls.Conn, read []byte, open func(time.Time, *loop.Sock) loop.Handler) error {
+func adoptTLS(to Adopter, c *Conn, t *tls.Conn, read []byte, open func(time.Time, *loop.Sock) loop.Handler) error {
 	return to.Adopt(c.detach(), read, func(now time.Time, s *loop.Sock) loop.Handler {
 		c.sock = s
 		s.SetLayer(&layer{conn: c, tls: t})

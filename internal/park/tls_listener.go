@@ -52,7 +52,7 @@ func (l *tlsListener) run() {
 		l.running.Go(func() {
 			c := &Conn{inner: raw}
 			t := tls.Server(c, l.config)
-			l.handshake(c, t) // the error stays in t, and net/http finds it
+			_ = l.handshake(c, t) // the error stays in t, and net/http finds it
 			select {
 			case l.conns <- t:
 			case <-l.done:

@@ -7,8 +7,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -220,7 +218,7 @@ func TestTLS4InnerReadSaysTemporary(t *testing.T) {
 	c.sock = new(loop.Sock)
 	if n, err := c.Read(make([]byte, 10)); n != 0 || err == nil {
 		t.Fatalf("read: %d, %v", n, err)
-	} else if ne, ok := errors.AsType[net.Error](err); !ok || !ne.Timeout() || !ne.Temporary() {
+	} else if ne, ok := errors.AsType[net.Error](err); !ok || !ne.Timeout() || !ne.Temporary() { //nolint:staticcheck // deprecated, but what crypto/tls goes by
 		t.Fatalf("read: %v", err)
 	}
 	l := &layer{conn: c, tls: server}
@@ -290,13 +288,13 @@ func TestTLS6EndWithoutCloseNotifyIsACut(t *testing.T) {
 			}
 			return h
 		}
-		tc, raw, h := tlsPair(t, g, serverTLS(t), clientTLS(tls.VersionTLS13), false, open)
+		_, raw, cut := tlsPair(t, g, serverTLS(t), clientTLS(tls.VersionTLS13), false, open)
 		raw.CloseWrite()
-		if err := <-h.closed; err == nil || errors.Is(err, io.EOF) || len(ended) > 0 {
+		if err := <-cut.closed; err == nil || errors.Is(err, io.EOF) || len(ended) > 0 {
 			t.Errorf("cut: closed with %v, ended %d times", err, len(ended))
 		}
 
-		tc, _, h = tlsPair(t, g, serverTLS(t), clientTLS(tls.VersionTLS13), false, open)
+		tc, _, h := tlsPair(t, g, serverTLS(t), clientTLS(tls.VersionTLS13), false, open)
 		tc.CloseWrite()
 		<-ended
 		if rest, err := io.ReadAll(tc); err != nil || string(rest) != "last words" { // an EOF without close_notify would be unexpected
@@ -320,98 +318,4 @@ func TestTLS6ClosingFlushes(t *testing.T) {
 			t.Fatalf("read %d bytes, %v", len(got), err)
 		}
 	})
-}
-
-// Neither clients that say nothing nor ones that stop in the middle of the
-// handshake keep honest ones waiting.
-func TestTLS7SilentClientsHoldNoSlot(t *testing.T) {
-	g := newGroup(t, nil)
-	ln := WrapListener(listen(t), nil)
-	served := make(chan error, 1)
-	go func() {
-		served <- ln.Serve(g, &Door{TLS: serverTLS(t), Open: func(_ time.Time, s *loop.Sock, _ Peer) loop.Handler {
-			return newScript(s)
-		}})
-	}()
-	defer func() {
-		ln.Close()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	}()
-	var hello bytes.Buffer
-	tls.Client(recorder{w: &hello}, clientTLS(tls.VersionTLS13)).Handshake()
-	for i := range 3 * cap(handshakeSlots) {
-		c := dial(t, ln.Addr(), nil)
-		switch i % 3 {
-		case 0: // silent
-		case 1: // half a ClientHello
-			c.Write(hello.Bytes()[:hello.Len()/2])
-		case 2: // gets all of the server's flight, and stops
-			c.Write(hello.Bytes())
-			if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	begin := time.Now()
-	for range 10 {
-		c := dial(t, ln.Addr(), clientTLS(tls.VersionTLS13)).(*tls.Conn)
-		if err := c.Handshake(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if d := time.Since(begin); d > 5*time.Second {
-		t.Errorf("10 handshakes took %v", d)
-	}
-}
-
-// recorder is a connection that takes what is written and brings nothing.
-type recorder struct {
-	net.Conn
-	w io.Writer
-}
-
-func (r recorder) Write(p []byte) (int, error)    { return r.w.Write(p) }
-func (recorder) Read([]byte) (int, error)         { return 0, io.EOF }
-func (recorder) Close() error                     { return nil }
-func (recorder) SetWriteDeadline(time.Time) error { return nil }
-
-// No more handshakes are computed at once than there are slots.
-func TestTLS7SlotsBoundComputing(t *testing.T) {
-	slots := make(chan struct{}, 2)
-	var computing, most atomic.Int64
-	var wg sync.WaitGroup
-	for range 20 {
-		wg.Go(func() {
-			a, b := net.Pipe()
-			defer a.Close()
-			defer b.Close()
-			go func() {
-				for {
-					if _, err := b.Write(make([]byte, 1)); err != nil {
-						return
-					}
-				}
-			}()
-			g := &gate{slots: slots, due: time.Now().Add(time.Minute)}
-			for range 50 {
-				if _, err := g.read(a, make([]byte, 1)); err != nil {
-					t.Error(err)
-				}
-				n := computing.Add(1)
-				for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-				}
-				computing.Add(-1)
-			}
-			g.leave()
-		})
-	}
-	wg.Wait()
-	if n := most.Load(); n > 2 {
-		t.Errorf("%d at once", n)
-	}
-	if len(slots) != 0 {
-		t.Errorf("%d slots were not given back", len(slots))
-	}
 }

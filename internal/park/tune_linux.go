@@ -36,7 +36,7 @@ func tune(ln *net.TCPListener, o *Options) func(fd int) {
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveCount)
 	}
 	multipath := false
-	raw.Control(func(fd uintptr) {
+	_ = raw.Control(func(fd uintptr) {
 		proto, _ := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PROTOCOL)
 		multipath = proto == unix.IPPROTO_MPTCP
 		set(int(fd))
