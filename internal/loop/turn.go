@@ -125,8 +125,11 @@ func (l *Loop) late(n int) bool {
 	return n > 0 && n%clockStride == 0 && time.Since(l.now) > turnTime
 }
 
+// runTasks runs what was posted. It gives way to writing when as many sockets
+// are owed something as a turn writes: what is posted meanwhile for those whose
+// task still waits goes along with it.
 func (l *Loop) runTasks() {
-	for n := 0; n < turnTasks && !l.late(n); n++ {
+	for n := 0; n < turnTasks && !l.late(n) && (n < clockStride || len(l.dirty) < turnSocks); n++ {
 		t := l.inbox.take()
 		if t == nil {
 			break
