@@ -98,6 +98,7 @@ func TestFull(t *testing.T) {
 		return c
 	}
 	echoed := func(c net.Conn) error {
+		c.SetDeadline(time.Now().Add(10 * time.Second))
 		io.WriteString(c, "hello")
 		b := make([]byte, 5)
 		n, err := io.ReadFull(c, b)

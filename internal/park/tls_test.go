@@ -307,6 +307,45 @@ func TestTLS6EndWithoutCloseNotifyIsACut(t *testing.T) {
 	})
 }
 
+// A connection that moves in the middle of all it was fed loses nothing.
+func TestTLS5MovesWhole(t *testing.T) {
+	for name, p := range map[string]loop.Poller{"auto": loop.Auto, "goroutines": loop.Goroutines} {
+		t.Run(name, func(t *testing.T) {
+			g := newGroup(t, &loop.Options{Loops: 2, Poller: p})
+			var got bytes.Buffer
+			const total = 300 << 10
+			moves := 0
+			tc, _, h := tlsPair(t, g, serverTLS(t), clientTLS(tls.VersionTLS13), false, func(s *loop.Sock, _ Peer) *script {
+				h := newScript(s)
+				h.read = func(p []byte) int {
+					n := min(len(p), 5000)
+					got.Write(p[:n])
+					moves++
+					s.Move(g.Loops()[moves%2], func(time.Time) {
+						s.Write([]byte("moved."))
+						if got.Len() == total {
+							s.Close(io.EOF, time.Second)
+						}
+					})
+					return n
+				}
+				return h
+			})
+			want := pattern(total)
+			go tc.Write(want)
+			answer, err := io.ReadAll(tc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tc.NetConn().Close()
+			<-h.closed
+			if !bytes.Equal(got.Bytes(), want) || len(answer) != len("moved.")*moves {
+				t.Errorf("%d bytes, %d moves, %d bytes of answer", got.Len(), moves, len(answer))
+			}
+		})
+	}
+}
+
 // The closing of a connection that still owes much says all of it, then close_notify.
 func TestTLS6ClosingFlushes(t *testing.T) {
 	pollers(t, func(t *testing.T, g *loop.Group) {
