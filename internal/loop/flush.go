@@ -41,6 +41,14 @@ func (s *Sock) dirty() {
 	}
 }
 
+// Flush writes what is owed now instead of at the end of the turn. It must not
+// be called from a handler.
+func (s *Sock) Flush() {
+	if s.out != nil {
+		s.flush()
+	}
+}
+
 func (s *Sock) flushDirty() {
 	s.flags &^= fDirty
 	s.flush()
@@ -66,7 +74,7 @@ func (s *Sock) flush() {
 		s.shutdown()
 		return
 	}
-	if s.flags&fWants != 0 {
+	if s.flags&(fWants|fLeaving) == fWants { // who leaves hears it where it arrives
 		s.flags &^= fWants
 		s.h.Drained(s.loop.now)
 	}

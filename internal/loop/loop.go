@@ -118,7 +118,8 @@ func (g *Group) Socks() int {
 }
 
 // Close closes every socket as [Sock.Close] does with a linger of one second,
-// or of what is left until ctx's deadline if that is less; cuts what is still
+// or of what is left until ctx's deadline if that is less, after asking those
+// handlers that are a [Leaver] for their last words; cuts what is still
 // open when ctx ends; and returns when every loop has ended and every handler
 // was told. It returns the context's cause only if it had to cut. Closing again
 // waits for the first and returns what it did. It must not be called on a loop.

@@ -152,11 +152,23 @@ func (l *Loop) buryGone() {
 	l.gone = l.gone[:0]
 }
 
+// A Leaver is a [Handler] that is asked for its last words before [Group.Close]
+// closes its socket. It may close the socket itself; it gets no longer for that.
+type Leaver interface {
+	Leave(now time.Time)
+}
+
 // drain closes every socket and reports when the last one is gone.
 func (l *Loop) drain(linger time.Duration, emptied chan<- struct{}) {
 	l.table.closed = true
 	l.draining = emptied
 	for s := range l.table.all() {
+		if h, ok := s.h.(Leaver); ok && linger > 0 && s.flags&(fClosing|fLeaving) == 0 {
+			h.Leave(l.now)
+			if s.flags&(fClosing|fGone) == fClosing {
+				l.After(linger, &s.ext.linger)
+			}
+		}
 		s.Close(ErrShutdown, linger)
 	}
 }
