@@ -29,13 +29,22 @@ const maxSubscriptions = 1024
 // frames is the acceptor of those that speak frames.
 func (s *Server) frames() *longwire.Plain {
 	return &longwire.Plain{
-		HalfOpen: true, // printf … | nc goes on receiving
-		Log:      s.log,
+		Log: s.log,
 		Open: func(c *longwire.Conn) error {
 			c.Tag = &client{srv: s, conn: c}
 			return s.links.add(c)
 		},
-		Message: func(c *longwire.Conn, _ longwire.Kind, p []byte) { c.Tag.(*client).receive(p) },
+		Message: func(c *longwire.Conn, kind longwire.Kind, p []byte) {
+			cl := c.Tag.(*client)
+			switch {
+			case kind != longwire.Binary:
+				cl.receive(p)
+			case c.Info().Transport == "tcp":
+				cl.ended()
+			default:
+				cl.say(appendError(nil, 0, wire.Errorf(wire.CodeUnsupportedData, "frames are JSON in text messages; binary ones are not spoken yet")))
+			}
+		},
 		Close: func(c *longwire.Conn, _ error) {
 			for _, sub := range c.Tag.(*client).subs {
 				s.room.unsubscribe(sub)
@@ -132,6 +141,16 @@ func (cl *client) publish(q *request) error {
 	b := appendPosition(appendReply(nil, q.id, q.Channel), `"position"`, number)
 	cl.say(fmt.Appendf(b, `,"subscribers":%d}`, subscribers))
 	return nil
+}
+
+// ended hears that the client has finished writing. It goes on receiving, if it
+// has something to receive; the ping finds out whether it is still there.
+func (cl *client) ended() {
+	if len(cl.subs) == 0 {
+		cl.conn.Close(wire.CodeNormal, "")
+		return
+	}
+	cl.say([]byte(`{"op":"ping"}`))
 }
 
 // say sends a frame of the server's own, and waits for room if need be: a peer

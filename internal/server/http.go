@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/longwire/longwire/transport/stream"
 	"github.com/longwire/longwire/transport/ws"
 	"github.com/longwire/longwire/wire"
 )
@@ -19,8 +20,9 @@ var pageFiles embed.FS
 type routes struct {
 	srv     *Server
 	page    http.Handler
-	read    http.Handler // messages as WebSocket
-	connect http.Handler // frames as WebSocket
+	read    http.Handler // messages, as SSE, NDJSON or one answer
+	readWS  http.Handler // messages, as WebSocket
+	connect http.Handler // frames both ways, as WebSocket
 }
 
 func (s *Server) newRoutes() *routes {
@@ -29,10 +31,12 @@ func (s *Server) newRoutes() *routes {
 		panic(err) // the folder is compiled in
 	}
 	anywhere := []string{"*"} // guard has looked at Origin
+	readers := s.readers()
 	return &routes{
 		srv:     s,
 		page:    http.FileServerFS(files),
-		read:    &ws.Handler{Acceptor: s.readers(), Origins: anywhere, Engine: s.engine, Log: s.log},
+		read:    &stream.Handler{Acceptor: readers, Encoders: []*stream.Encoder{ndjson, sse, poll}, Engine: s.engine, Log: s.log},
+		readWS:  &ws.Handler{Acceptor: readers, Origins: anywhere, Engine: s.engine, Log: s.log},
 		connect: &ws.Handler{Acceptor: s.frames(), Origins: anywhere, Engine: s.engine, Log: s.log},
 	}
 }
@@ -58,6 +62,10 @@ func (rt *routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (rt *routes) readChannel(w http.ResponseWriter, r *http.Request) {
 	if _, err := splitChannels(strings.TrimPrefix(r.URL.Path, channelsPath)); err != nil {
 		wire.WriteProblem(w, 0, errorOf(err))
+		return
+	}
+	if r.Header.Get("Upgrade") != "" {
+		rt.readWS.ServeHTTP(w, r)
 		return
 	}
 	rt.read.ServeHTTP(w, r)

@@ -149,7 +149,7 @@ func (ch *channel) run() {
 	for {
 		ch.shard.mu.Lock()
 		batch := ch.queue
-		ch.queue, ch.bytes = ch.spare[:0], 0
+		ch.queue, ch.spare, ch.bytes = ch.spare[:0], nil, 0
 		ch.room.Broadcast()
 		if len(batch) == 0 {
 			ch.running = false

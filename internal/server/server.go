@@ -122,7 +122,7 @@ func (s *Server) open(ctx context.Context, httpAddr, tcpAddr *net.TCPAddr) (err 
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what clients do wrong
 	}
 	s.tcp = &tcp.Server{
-		Acceptor:  s.frames(),
+		Acceptor:  lineClients{s.frames()},
 		Framing:   jsonLines,
 		TLS:       s.tls,
 		FirstByte: wire.HandshakeTimeout,

@@ -72,7 +72,11 @@ func (s *subscription) send(m *longwire.Message, number uint64) {
 // wait puts a message into the backlog, or drops it. With mu held.
 func (s *subscription) wait(m *longwire.Message, number uint64) {
 	b := s.behind
-	if len(b.waiting) >= maxBehind || b.bytes > 0 && b.bytes+len(m.Data()) > maxBehindBytes {
+	most := maxBehind
+	if b.lost > 0 {
+		most-- // the gap needs a place too
+	}
+	if len(b.waiting) >= most || b.bytes > 0 && b.bytes+len(m.Data()) > maxBehindBytes {
 		b.lost++
 		b.dropped = number
 		return

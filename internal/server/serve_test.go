@@ -1,0 +1,314 @@
+package server
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// modes is how a server may be reached.
+var modes = []struct {
+	name   string
+	secure bool
+}{{"plain", false}, {"tls", true}}
+
+func options(t testing.TB, secure bool) *Options {
+	o := &Options{HTTP: "127.0.0.1:0", TCP: "127.0.0.1:0"}
+	if secure {
+		o.TLSCert, o.TLSKey = certificate(t)
+	}
+	return o
+}
+
+// certificate makes a certificate for 127.0.0.1.
+func certificate(t testing.TB) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, kind string, der []byte) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "PRIVATE KEY", secret)
+}
+
+// join opens every way in that stays open, subscribed to news.
+func (r *running) join() (readers []*peer) {
+	r.t.Helper()
+	for _, p := range []*peer{r.tcpPeer(), r.wsPeer("/connect")} {
+		p.send(`{"op":"subscribe","id":7,"channel":"news"}`)
+		if f := p.frame(); f.Op != "reply" || f.ID != 7 || f.Channel != "news" || f.Position == "" {
+			r.t.Fatalf("%s: subscribing was answered with %+v", p.name, f)
+		}
+		readers = append(readers, p)
+	}
+	return append(readers, r.wsPeer("/channels/news"), r.streamPeer("news", "text/event-stream"), r.streamPeer("news", "application/x-ndjson"))
+}
+
+// TestEverybodyHears is the main job: what one client says, by whichever way
+// in, reaches all others, on all of them, in one order.
+func TestEverybodyHears(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			r := start(t, options(t, mode.secure))
+			readers := r.join()
+			polled := make(chan []byte, 1)
+			go func() { // the test waits for its answer
+				_, _, p := r.do("GET", "/channels/news?wait=20s", "")
+				polled <- p
+			}()
+			r.subscribers("news", len(readers)+1)
+
+			speakTCP, speakWS := r.tcpPeer(), r.wsPeer("/connect")
+			var positions []string
+			speakTCP.send(`{"op":"publish","id":1,"channel":"news","data":{"n": 1.50, "s":"<é>"}}`)
+			positions = append(positions, speakTCP.frame().Position)
+			speakWS.send(`{"op":"publish","id":2,"channel":"news","type":"text","data":"two\nlines \"quoted\" \u0001"}`)
+			positions = append(positions, speakWS.frame().Position)
+			f := r.post("news", "application/octet-stream", "\x00\xff")
+			positions = append(positions, f.Position)
+			if *f.Subscribers != len(readers) {
+				t.Errorf("%d subscribers, want %d", *f.Subscribers, len(readers))
+			}
+			for _, p := range readers {
+				for i, want := range []frame{
+					{Data: json.RawMessage(`{"n":1.50,"s":"<é>"}`)},
+					{Type: "text", Data: json.RawMessage(`"two\nlines \"quoted\" \u0001"`)},
+					{Data64: "AP8="},
+				} {
+					got := p.frame()
+					if got.Op != "message" || got.Channel != "news" || got.Position != positions[i] || got.Type != want.Type ||
+						string(got.Data) != string(want.Data) || got.Data64 != want.Data64 {
+						t.Errorf("%s: message %d is %+v, want %+v", p.name, i, got, want)
+					}
+					if at, err := time.Parse("2006-01-02T15:04:05.000Z", got.Time); err != nil || time.Since(at).Abs() > time.Minute {
+						t.Errorf("%s: time %q", p.name, got.Time)
+					}
+				}
+			}
+			var answer struct{ Messages []frame }
+			if err := json.Unmarshal(<-polled, &answer); err != nil || len(answer.Messages) == 0 || answer.Messages[0].Position != positions[0] {
+				t.Errorf("long-poll: %+v %v", answer, err)
+			}
+		})
+	}
+}
+
+func TestPollEndsWithNothing(t *testing.T) {
+	r := start(t, nil)
+	status, _, p := r.do("GET", "/channels/news?wait=10ms", "")
+	if want := `{"messages":[]}` + "\n"; status != 200 || string(p) != want {
+		t.Errorf("%d %s, want 200 %s", status, p, want)
+	}
+	r.subscribers("news", 0)
+}
+
+// One request reads several channels.
+func TestSeveralChannels(t *testing.T) {
+	r := start(t, nil)
+	p := r.streamPeer("a,b.c", "application/x-ndjson")
+	r.post("b.c", "text/plain", "1")
+	r.post("x", "text/plain", "2")
+	r.post("a", "text/plain", "3")
+	if f := p.frame(); f.Channel != "b.c" {
+		t.Errorf("first %+v", f)
+	}
+	if f := p.frame(); f.Channel != "a" {
+		t.Errorf("then %+v", f)
+	}
+}
+
+func TestUnsubscribe(t *testing.T) {
+	r := start(t, nil)
+	p := r.tcpPeer()
+	for _, step := range []struct{ send, want string }{
+		{`{"op":"subscribe","id":1,"channel":"a"}`, `{"op":"reply","id":1,"channel":"a","position":"0-0"}`},
+		{`{"op":"unsubscribe","id":2,"channel":"a"}`, `{"op":"reply","id":2,"channel":"a"}`},
+		{`{"op":"publish","id":3,"channel":"a","data":1}`, `{"op":"reply","id":3,"channel":"a","position":"0-1","subscribers":0}`},
+		{`{"op":"publish","channel":"a","data":null}`, `{"op":"reply","channel":"a","position":"0-2","subscribers":0}`},
+		{`{"op":"ping","id":4}`, `{"op":"pong","id":4}`},
+		{`{"op":"ping"}`, `{"op":"pong"}`},
+		{"{\"op\":\"pong\"}\n\r\n{\"op\":\"ping\"}\r", `{"op":"pong"}`},
+		{`{"op":"subscribe","channel":"a"}`, `{"op":"reply","channel":"a","position":"0-2"}`},
+	} {
+		p.send(step.send)
+		if got, err := p.next(); got != step.want {
+			t.Errorf("%s was answered with %s (%v), want %s", step.send, got, err, step.want)
+		}
+	}
+	p.conn.Close()
+	r.subscribers("a", 0)
+}
+
+// A client that has finished writing, as printf … | nc -N has, goes on receiving.
+func TestHalfClosed(t *testing.T) {
+	r := start(t, nil)
+	c := r.dialTCP()
+	fmt.Fprint(c, `{"op":"subscribe","id":1,"channel":"news"}`) // not even a line end
+	c.(*net.TCPConn).CloseWrite()
+	r.subscribers("news", 1)
+	r.post("news", "text/plain", "still there?")
+	buf := make([]byte, 64<<10)
+	n := 0
+	for !strings.Contains(string(buf[:n]), "still there?") {
+		m, err := c.Read(buf[n:])
+		if err != nil {
+			t.Fatalf("%v after %q", err, buf[:n])
+		}
+		n += m
+	}
+}
+
+// A burst larger than a connection's queue reaches whoever reads.
+func TestBurst(t *testing.T) {
+	const total = 250
+	r := start(t, nil)
+	readers := r.join()
+	p := r.tcpPeer()
+	var b strings.Builder
+	for i := range total {
+		fmt.Fprintf(&b, `{"op":"publish","channel":"news","data":"%d%s"}`+"\n", i, strings.Repeat("x", 200))
+	}
+	go p.send(strings.TrimSuffix(b.String(), "\n")) // the replies below end it
+	for range total {
+		p.frame()
+	}
+	for _, reader := range readers {
+		for i := range total {
+			if f := reader.frame(); f.Op != "message" || !strings.HasPrefix(string(f.Data), fmt.Sprintf(`"%dx`, i)) {
+				t.Fatalf("%s: message %d is %.80s %+v", reader.name, i, f.Data, f)
+			}
+		}
+	}
+}
+
+// One who never reads disturbs nobody, and is told what it missed when it does.
+func TestSlowReader(t *testing.T) {
+	r := start(t, nil)
+	slow := r.wsPeer("/channels/news")
+	quick := r.streamPeer("news", "application/x-ndjson")
+	r.subscribers("news", 2)
+	body := strings.Repeat("x", 64<<10)
+	const total = 400 // 25 MiB: more than kernel, link and backlog hold together
+	for range total {
+		r.post("news", "text/plain", body)
+		if f := quick.frame(); f.Op != "message" {
+			t.Fatalf("the quick reader got %s", f.Op)
+		}
+	}
+	r.post("news", "text/plain", "last")
+	quick.frame()
+	heard, lost := 0, 0
+	for heard+lost < total+1 {
+		switch f := slow.frame(); f.Op {
+		case "message":
+			heard++
+		case "gap":
+			lost += f.Lost
+		}
+	}
+	if heard+lost != total+1 || lost == 0 {
+		t.Errorf("heard %d and missed %d, want %d together and some missed", heard, lost, total+1)
+	}
+}
+
+// When the server ends, everybody is told, in the words of his transport.
+func TestShutdown(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			r := start(t, options(t, mode.secure))
+			readers := r.join()
+			polled := make(chan []byte, 1)
+			go func() { // the test waits for its answer
+				_, _, p := r.do("GET", "/channels/news?wait=20s", "")
+				polled <- p
+			}()
+			r.subscribers("news", len(readers)+1)
+			stopped := make(chan struct{})
+			go func() { // waited for below
+				defer close(stopped)
+				r.stop()
+			}()
+			for _, p := range readers {
+				f := parseFrame(t, []byte(p.ends()))
+				want := "going_away"
+				if strings.HasPrefix(p.name, "ws") {
+					want = "1001"
+				} else if f.Retry == nil || *f.Retry < 500 {
+					t.Errorf("%s: no time to come back in %+v", p.name, f)
+				}
+				if f.Op != "close" || f.Code != want || f.Reason == "" {
+					t.Errorf("%s: the last frame is %+v, want close %s", p.name, f, want)
+				}
+				p.conn.Close()
+			}
+			var answer struct {
+				Messages []frame
+				Close    frame
+			}
+			if err := json.Unmarshal(<-polled, &answer); err != nil || answer.Close.Code != "going_away" {
+				t.Errorf("long-poll: %+v %v", answer, err)
+			}
+			<-stopped
+			if r.err != nil {
+				t.Errorf("Run returned %v", r.err)
+			}
+			if _, err := net.Dial("tcp", r.TCPAddr()); err == nil {
+				t.Error("the TCP port is still open")
+			}
+		})
+	}
+}
+
+// A client that does not react does not hold up the end for longer than the deadline.
+func TestShutdownDeadline(t *testing.T) {
+	o := options(t, false)
+	o.ShutdownTimeout = 50 * time.Millisecond
+	r := start(t, o)
+	r.wsPeer("/channels/news") // never answers the Close frame
+	r.subscribers("news", 1)
+	begun := time.Now()
+	r.stop()
+	if d := time.Since(begun); r.err != nil || d > 5*time.Second {
+		t.Errorf("it took %v and ended with %v", d, r.err)
+	}
+}
+
+func TestHealth(t *testing.T) {
+	r := start(t, nil)
+	for path, want := range map[string]string{"/healthz": "ok\n", "/readyz": "ready\n"} {
+		if status, _, p := r.do("GET", path, ""); status != http.StatusOK || string(p) != want {
+			t.Errorf("%s: %d %q", path, status, p)
+		}
+	}
+	r.ending.Store(true)
+	if status, _, p := r.do("GET", "/readyz", ""); status != http.StatusServiceUnavailable || parseFrame(t, p).Code != "going_away" {
+		t.Errorf("/readyz of a server that ends: %d %s", status, p)
+	}
+}
