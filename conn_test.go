@@ -256,6 +256,31 @@ func TestSendWaitEnds(t *testing.T) {
 	}
 }
 
+// The end of the engine takes along what waits for a link that is full.
+func TestLeaveKeepsWhatWasSent(t *testing.T) {
+	stubbed(t, &Plain{}, func(t *testing.T, s *stub, c *Conn) {
+		s.on(func() { s.full = true })
+		for _, m := range []string{"a", "b", "c"} {
+			if err := c.Send(Binary, []byte(m)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		s.on(func() {
+			s.recv.(Leaver).Leave(time.Now())
+			if got := strings.Join(s.sent, ""); got != "<a><b><c>" {
+				t.Errorf("sent %q", got)
+			}
+			if s.closed == nil || s.closed.Code != wire.CodeGoingAway {
+				t.Errorf("closed with %v", s.closed)
+			}
+		})
+		if err := c.Send(Binary, []byte("late")); !errors.Is(err, ErrClosed) {
+			t.Errorf("Send: %v, want ErrClosed", err)
+		}
+	})
+}
+
 func TestSendWaitEndsWithItsContext(t *testing.T) {
 	stubbed(t, &Plain{}, func(t *testing.T, s *stub, c *Conn) {
 		s.on(func() { s.full = true })

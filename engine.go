@@ -43,8 +43,8 @@ func NewEngine(o *EngineOptions) (*Engine, error) {
 	return &Engine{group: g}, nil
 }
 
-// Close closes the engine's connections, gives them until ctx ends to flush,
-// cuts the rest and waits for handlers to return. The transports that use the
+// Close closes the engine's connections with going_away, gives them until ctx
+// ends to flush, cuts the rest and waits for handlers to return. The transports that use the
 // engine should have been shut down before.
 func (e *Engine) Close(ctx context.Context) error { return e.group.Close(ctx) }
 

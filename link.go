@@ -89,6 +89,12 @@ type Receiver interface {
 	Closed(now time.Time, err error)            // once, last; err is always a *Close
 }
 
+// A Leaver is a [Receiver] that has last words when the engine is closed. Leave
+// is called before the link is closed with going_away.
+type Leaver interface {
+	Leave(now time.Time)
+}
+
 // A Close says why a connection ends. It is an error, and what every link
 // ends with: code is the same on every transport.
 type Close struct {

@@ -132,6 +132,13 @@ func (r *plainReceiver) Ended(time.Time) {
 	c.mu.Unlock()
 }
 
+// Leave sends what still waits and closes, because the engine ends.
+func (r *plainReceiver) Leave(time.Time) {
+	c := (*Conn)(r)
+	c.closeWith(&Close{Code: wire.CodeGoingAway})
+	c.drain()
+}
+
 // The handlers are called here, and nowhere else, so that a panic ends one
 // connection only.
 

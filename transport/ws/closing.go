@@ -38,6 +38,14 @@ func (l *link) Close(c longwire.Close) {
 	l.sock.Loop().After(closeWait, &l.timer)
 }
 
+// Leave hears that the engine ends.
+func (l *link) Leave(now time.Time) {
+	if r, ok := l.recv.(longwire.Leaver); ok {
+		r.Leave(now)
+	}
+	l.Close(longwire.Close{Code: wire.CodeGoingAway})
+}
+
 // number is the close code that c is sent with.
 func number(c *longwire.Close) uint16 {
 	switch {
