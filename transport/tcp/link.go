@@ -32,7 +32,7 @@ func (l *link) Loop() *loop.Loop     { return l.sock.Loop() }
 func (l *link) Form() *longwire.Form { return l.srv.form }
 
 func (l *link) Info() *longwire.LinkInfo {
-	i := &longwire.LinkInfo{Transport: "tcp", Parked: true, Local: *l.local, Remote: l.remote}
+	i := &longwire.LinkInfo{Transport: "tcp", Parked: l.srv.Engine.Or().Loops().Descriptors(), Local: *l.local, Remote: l.remote}
 	if l.tls != nil {
 		cs := l.tls.ConnectionState()
 		i.TLS = &cs
@@ -87,6 +87,14 @@ func (l *link) Close(c longwire.Close) {
 		}
 	}
 	l.sock.Close(&c, wire.FlushTimeout)
+}
+
+// Leave hears that the engine ends.
+func (l *link) Leave(now time.Time) {
+	if r, ok := l.recv.(longwire.Leaver); ok {
+		r.Leave(now)
+	}
+	l.Close(longwire.Close{Code: wire.CodeGoingAway})
 }
 
 // Read cuts what arrived into messages.
