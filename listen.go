@@ -3,8 +3,10 @@ package longwire
 import (
 	"context"
 	"net"
+	"net/http"
 
 	"github.com/longwire/longwire/internal/park"
+	"github.com/longwire/longwire/wire"
 )
 
 // Listen announces on a TCP address such as "127.0.0.1:8080". Serve an
@@ -23,3 +25,28 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 // WrapListener gives a listener of one's own what one made by [Listen] has.
 // It must lie beneath TLS: wrap it before tls.NewListener does.
 func WrapListener(ln net.Listener) net.Listener { return park.WrapListener(ln, nil) }
+
+// ListenAndServe is http.ListenAndServe on a listener made by [Listen], with 10
+// seconds for a client to send a request's header. A nil handler means
+// http.DefaultServeMux.
+func ListenAndServe(addr string, h http.Handler) error {
+	ln, err := Listen(context.Background(), addr)
+	if err != nil {
+		return err
+	}
+	return server(h).Serve(ln)
+}
+
+// ListenAndServeTLS is ListenAndServe with TLS, from the files of a
+// certificate and its key, for HTTP/1.1 and HTTP/2.
+func ListenAndServeTLS(addr, certFile, keyFile string, h http.Handler) error {
+	ln, err := Listen(context.Background(), addr)
+	if err != nil {
+		return err
+	}
+	return server(h).ServeTLS(ln, certFile, keyFile)
+}
+
+func server(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: wire.HandshakeTimeout}
+}
