@@ -109,11 +109,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // open answers the handshake on a connection that was taken from net/http,
 // and brings it to a loop.
 func (h *Handler) open(t *park.Taken, r *http.Request, s shake) error {
-	head, err := s.appendHead(nil, t, h.Subprotocols)
+	l := newLink(h, r, s)
+	head, err := s.head(t, l.subprotocol())
 	if err != nil {
 		return err
 	}
-	l := newLink(h, r, s)
 	return t.Adopt(h.Engine.Or().Loops(), head, l.open)
 }
 

@@ -109,18 +109,32 @@ func (h *Handler) choose(offers []string) (int, *refusal) {
 	return -1, bad("offer one of these subprotocols: %s", strings.Join(h.Subprotocols, ", "))
 }
 
-// appendHead appends the answer to a handshake, with what middleware had set.
-func (s shake) appendHead(dst []byte, t *park.Taken, protocols []string) ([]byte, error) {
+const (
+	headStart    = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+	headProtocol = "\r\nSec-WebSocket-Protocol: "
+	headEnd      = "\r\n\r\n"
+)
+
+// head is the answer to a handshake, with what middleware had set.
+func (s shake) head(t *park.Taken, protocol string) ([]byte, error) {
+	if len(t.Header) == 0 {
+		b := make([]byte, 0, len(headStart)+len(s.accept)+len(headProtocol)+len(protocol)+len(headEnd))
+		b = append(append(b, headStart...), s.accept...)
+		if protocol != "" {
+			b = append(append(b, headProtocol...), protocol...)
+		}
+		return append(b, headEnd...), nil
+	}
 	head := t.Head(http.StatusSwitchingProtocols, 0)
 	head.Header["Upgrade"] = []string{"websocket"}
 	head.Header["Sec-Websocket-Accept"] = []string{s.accept}
 	// What was not agreed on must not be told (RFC 6455, section 4.1).
 	delete(head.Header, "Sec-Websocket-Extensions")
 	delete(head.Header, "Sec-Websocket-Protocol")
-	if s.protocol >= 0 {
-		head.Header["Sec-Websocket-Protocol"] = protocols[s.protocol : s.protocol+1]
+	if protocol != "" {
+		head.Header["Sec-Websocket-Protocol"] = []string{protocol}
 	}
-	return park.AppendHead(dst, time.Now(), head)
+	return park.AppendHead(nil, time.Now(), head)
 }
 
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, f *refusal) {

@@ -16,11 +16,29 @@ import (
 // its first line.
 func newLink(h *Handler, r *http.Request, s shake) *link {
 	l := &link{h: h, tls: r.TLS, local: unique.Make(localAddr(r)), remote: parseAddr(r.RemoteAddr)}
-	l.request = r.URL.RequestURI() + "\n" + string(longwire.HeaderOf(r.Header, used))
+	l.request = target(r) + "\n" + string(header(r.Header))
 	l.protocol = uint16(s.protocol + 1)
 	l.parked = h.Engine.Or().Loops().Descriptors()
 	l.reader.Config = &h.reader
 	return l
+}
+
+// target is what the request line asks for, whatever middleware has cut off it.
+func target(r *http.Request) string {
+	if strings.HasPrefix(r.RequestURI, "/") {
+		return r.RequestURI
+	}
+	return r.URL.RequestURI() // of a request that names the whole URL, or that did not come over a wire
+}
+
+// header packs what is not of the handshake; programs often send nothing else.
+func header(h http.Header) longwire.Header {
+	for name := range h {
+		if !used(name) {
+			return longwire.HeaderOf(h, used)
+		}
+	}
+	return ""
 }
 
 // used reports whether a header is of the handshake alone.
@@ -53,12 +71,16 @@ func parseAddr(s string) netip.AddrPort {
 // keep it. Any goroutine.
 func (l *link) Info() *longwire.LinkInfo {
 	target, header, _ := strings.Cut(l.request, "\n")
-	i := &longwire.LinkInfo{
+	return &longwire.LinkInfo{
 		Transport: "ws", Parked: l.parked, Local: l.local.Value(), Remote: l.remote, TLS: l.tls,
-		Target: target, Header: longwire.Header(header),
+		Target: target, Header: longwire.Header(header), Protocol: l.subprotocol(),
 	}
-	if l.protocol > 0 {
-		i.Protocol = l.h.Subprotocols[l.protocol-1]
+}
+
+// subprotocol is the one that was agreed on, or empty.
+func (l *link) subprotocol() string {
+	if l.protocol == 0 {
+		return ""
 	}
-	return i
+	return l.h.Subprotocols[l.protocol-1]
 }
