@@ -15,8 +15,8 @@ import (
 // serveCmd serves until SIGINT or SIGTERM, and then ends in order. A second
 // signal ends it at once.
 type serveCmd struct {
-	HTTP            string        `name:"http" help:"Where to listen for HTTP and WebSocket; \"off\" for not at all." default:"127.0.0.1:8080"`
-	TCP             string        `name:"tcp" help:"Where to listen for JSON lines over TCP; \"off\" for not at all." default:"127.0.0.1:8888"`
+	HTTP            string        `name:"http" help:"Where to listen for HTTP and WebSocket; \"off\" for not at all." default:"127.0.0.1:8080" placeholder:"127.0.0.1:8080"`
+	TCP             string        `name:"tcp" help:"Where to listen for JSON lines over TCP; \"off\" for not at all." default:"127.0.0.1:8888" placeholder:"127.0.0.1:8888"`
 	TLSCert         string        `name:"tls-cert" help:"PEM file with the certificate; everything is TLS then." placeholder:"FILE"`
 	TLSKey          string        `name:"tls-key" help:"PEM file with its private key." placeholder:"FILE"`
 	Insecure        bool          `help:"Listen wider than 127.0.0.1 although there is no authentication."`
