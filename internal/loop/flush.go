@@ -41,14 +41,6 @@ func (s *Sock) dirty() {
 	}
 }
 
-// Flush writes what is owed now instead of at the end of the turn. It must not
-// be called from a handler.
-func (s *Sock) Flush() {
-	if s.out != nil {
-		s.flush()
-	}
-}
-
 func (s *Sock) flushDirty() {
 	s.flags &^= fDirty
 	s.flush()

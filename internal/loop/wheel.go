@@ -21,8 +21,13 @@ type Firer interface {
 }
 
 // tick is the wheel's grain: a timer fires at its time or up to one tick
-// later. 16 ms is far below every interval of the protocol, and lets the
-// heartbeats of many idle links share a wake-up.
+// later. 16 ms is far below every interval of the protocol.
+//
+// An idle loop's wake-up costs some 100 µs of the runtime's own work, so what
+// counts is how many timers share one. Measured with 19,000 timers of 25 s on
+// one loop, CPU per timer and second: with a tick of 1 ms 2.2 µs, of 16 ms
+// 0.7 µs, of 64 ms 0.2 µs; and with 16 ms, when whoever arms them rounds to a
+// quarter of a second, as heartbeats should, 0.07 µs.
 const tick = 16 * time.Millisecond
 
 const (
@@ -48,8 +53,9 @@ type wheel struct {
 // time.Duration together with the age of the loop.
 const farthest = 100 * 365 * 24 * time.Hour
 
-// After arms t to fire d after [Loop.Now], or at the next tick if d is zero or
-// less. A timer that is armed already is moved. On the loop only.
+// After arms t to fire d after [Loop.Now] or up to 16 ms later, or at the next
+// tick if d is zero or less. A timer that is armed already is moved. On the
+// loop only.
 func (l *Loop) After(d time.Duration, t *Timer) {
 	t.Stop()
 	at := l.now.Sub(l.start) + min(max(d, 0), farthest)
