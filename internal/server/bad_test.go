@@ -84,6 +84,15 @@ func TestForeignWebSocket(t *testing.T) {
 	}
 }
 
+func TestSubprotocols(t *testing.T) {
+	r := start(t, nil)
+	for offer, want := range map[string]int{"longwire.v1.json": 101, "x, longwire.v1.json": 101, "longwire.v9": 400} {
+		if _, resp := r.upgrade("/connect", "Sec-WebSocket-Protocol: "+offer+"\r\n"); resp.StatusCode != want {
+			t.Errorf("offering %s: %s, want %d", offer, resp.Status, want)
+		}
+	}
+}
+
 // What curl -d sends says nothing about what it is, so it is looked at.
 func TestGuess(t *testing.T) {
 	r := start(t, nil)

@@ -31,13 +31,14 @@ func (s *Server) newRoutes() *routes {
 		panic(err) // the folder is compiled in
 	}
 	anywhere := []string{"*"} // guard has looked at Origin
+	json := []string{"longwire.v1.json"}
 	readers := s.readers()
 	return &routes{
 		srv:     s,
 		page:    http.FileServerFS(files),
 		read:    &stream.Handler{Acceptor: readers, Encoders: []*stream.Encoder{ndjson, sse, poll}, Engine: s.engine, Log: s.log},
-		readWS:  &ws.Handler{Acceptor: readers, Origins: anywhere, Engine: s.engine, Log: s.log},
-		connect: &ws.Handler{Acceptor: s.frames(), Origins: anywhere, Engine: s.engine, Log: s.log},
+		readWS:  &ws.Handler{Acceptor: readers, Origins: anywhere, Subprotocols: json, Engine: s.engine, Log: s.log},
+		connect: &ws.Handler{Acceptor: s.frames(), Origins: anywhere, Subprotocols: json, Engine: s.engine, Log: s.log},
 	}
 }
 
