@@ -62,7 +62,7 @@ func (cl *client) receive(p []byte) {
 		return
 	case first && isHTTP(p):
 		cl.done = true
-		cl.conn.Send(longwire.Text, wrongPort(cl.srv.HTTPURL()))
+		_ = cl.conn.Send(longwire.Text, wrongPort(cl.srv.HTTPURL()))
 		cl.conn.Close(wire.CodeWrongProtocol, "")
 		return
 	case len(bytes.TrimSpace(p)) == 0:
@@ -156,7 +156,7 @@ func (cl *client) ended() {
 // say sends a frame of the server's own, and waits for room if need be: a peer
 // that does not read is not read either. The connection's end ends the wait.
 func (cl *client) say(frame []byte) {
-	cl.conn.SendWait(context.Background(), longwire.JSON, frame)
+	_ = cl.conn.SendWait(context.Background(), longwire.JSON, frame)
 }
 
 // errorOf returns err as what may be told to a client.

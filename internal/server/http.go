@@ -99,7 +99,7 @@ var goingAway = &wire.Error{Code: wire.CodeGoingAway}
 func answer(w http.ResponseWriter, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Write([]byte(text + "\n"))
+	_, _ = w.Write([]byte(text + "\n"))
 }
 
 // methods is what one path answers.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,8 +10,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"encoding/json"
 
 	"github.com/longwire/longwire"
 	"github.com/longwire/longwire/wire"
@@ -29,7 +28,7 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, channel string)
 	b := fmt.Appendf(nil, `{"channel":"%s","position":"%s","subscribers":%d}`+"\n", channel, positionOf(nil, number), subscribers)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Write(b)
+	_, _ = w.Write(b) // a client that is gone has published all the same
 }
 
 func (s *Server) publishBody(w http.ResponseWriter, r *http.Request, channel string) (number uint64, subscribers int, err error) {
