@@ -22,7 +22,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,6 +63,10 @@ type Group struct {
 	loops []*Loop
 	wg    sync.WaitGroup // loops, pump goroutines and Release's; Close waits for them
 	log   *slog.Logger
+
+	mu     sync.Mutex
+	onEnd  map[int]func() // guarded by mu
+	nextID int            // guarded by mu
 
 	closing  sync.Once
 	closeErr error
@@ -128,7 +134,37 @@ func (g *Group) Close(ctx context.Context) error {
 	return g.closeErr
 }
 
+// OnClose has f called when Close begins, before any socket is closed: for
+// what lives on the loops without a socket. What f posts runs before the
+// sockets are closed. remove takes f back.
+func (g *Group) OnClose(f func()) (remove func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.onEnd == nil {
+		g.onEnd = map[int]func(){}
+	}
+	id := g.nextID
+	g.nextID++
+	g.onEnd[id] = f
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		delete(g.onEnd, id)
+	}
+}
+
+func (g *Group) tellClose() {
+	g.mu.Lock()
+	all := slices.Collect(maps.Values(g.onEnd))
+	g.onEnd = nil
+	g.mu.Unlock()
+	for _, f := range all {
+		f()
+	}
+}
+
 func (g *Group) close(ctx context.Context) error {
+	g.tellClose()
 	linger := time.Second
 	if d, ok := ctx.Deadline(); ok {
 		linger = max(0, min(linger, time.Until(d)))

@@ -129,21 +129,25 @@ func (q *queue) lend(p *bufPool, b []byte) {
 // wrote drops the first n bytes.
 func (q *queue) wrote(p *bufPool, n int) {
 	q.n -= n
-	for n > 0 {
+	for n > 0 && n >= len(q.segs[q.head].b) {
 		s := &q.segs[q.head]
-		if n < len(s.b) {
-			if s.own && cap(s.b) <= maxSegBytes {
-				s.b = s.b[:copy(s.b, s.b[n:])] // keep the start, so that the whole segment returns to the pool
-			} else {
-				s.b, s.own = s.b[n:], false // too long to move, and for the pool
-			}
-			return
-		}
 		n -= len(s.b)
 		p.freeSeg(s)
 		q.head++
 	}
+	if n > 0 {
+		q.segs[q.head].drop(n)
+	}
 	if 2*q.head >= len(q.segs) { // also for a queue that is never empty
 		q.segs, q.head = slices.Delete(q.segs, 0, q.head), 0
+	}
+}
+
+// drop drops the first n bytes, but not all.
+func (s *seg) drop(n int) {
+	if s.own && cap(s.b) <= maxSegBytes {
+		s.b = s.b[:copy(s.b, s.b[n:])] // keep the start, so that the whole segment returns to the pool
+	} else {
+		s.b, s.own = s.b[n:], false // too long to move, and for the pool
 	}
 }
