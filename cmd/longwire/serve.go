@@ -27,9 +27,17 @@ type serveCmd struct {
 
 // Run is called by kong.
 func (c *serveCmd) Run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // from now on a signal does what it does by default
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { // nobody waits for it: it ends with the process
+		<-signals
+		cancel()
+		if s, ok := (<-signals).(syscall.Signal); ok {
+			os.Exit(128 + int(s)) // as a shell has it
+		}
+	}()
 
 	srv, err := server.New(ctx, &server.Options{
 		HTTP: c.HTTP, TCP: c.TCP,
