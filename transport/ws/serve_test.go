@@ -149,6 +149,16 @@ func closeFrame(code uint16, reason string) []byte {
 // next returns what comes next, in words; "end" for the end of the stream, and "cut" for one by reset.
 func (c *client) next() string {
 	c.t.Helper()
+	ev := c.event()
+	if ev.Op == frame.None {
+		return string(ev.Data)
+	}
+	return transcribe(ev)
+}
+
+// event returns what comes next. If nothing comes any more, its Op is None and its data "end" or "cut".
+func (c *client) event() frame.Event {
+	c.t.Helper()
 	for {
 		ev, n, err := c.in.Next(c.p)
 		c.p = c.p[n:]
@@ -156,7 +166,7 @@ func (c *client) next() string {
 			c.t.Fatalf("the server broke the protocol: %v", err)
 		}
 		if ev.Op != frame.None {
-			return transcribe(ev)
+			return ev
 		}
 		buf := make([]byte, 32<<10)
 		m, err := c.br.Read(buf)
@@ -165,11 +175,11 @@ func (c *client) next() string {
 			c.conn.Close() // the server waits for it
 			switch {
 			case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
-				return "cut"
+				return frame.Event{Data: []byte("cut")}
 			case len(c.p) > 0:
 				c.t.Fatalf("the stream ended in the middle of a frame: %q", c.p)
 			}
-			return "end"
+			return frame.Event{Data: []byte("end")}
 		}
 	}
 }
