@@ -83,15 +83,21 @@ func (h *Held) Read([]byte) (int, error) {
 	}
 }
 
+// Write fails if the client takes nothing for 30 s: it is dead, or nearly so. A
+// socket has TCP_USER_TIMEOUT for that.
 func (h *Held) Write(p []byte) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.over || h.isClosed() {
 		return 0, net.ErrClosed
 	}
+	h.rc.SetWriteDeadline(time.Now().Add(defaultUserTimeout))
 	n, err := h.w.Write(p)
 	if err == nil {
 		err = h.rc.Flush()
+	}
+	if err == nil {
+		h.rc.SetWriteDeadline(time.Time{}) // HTTP/2 would end the stream by it though nothing is being written
 	}
 	return n, err
 }
