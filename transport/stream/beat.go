@@ -64,7 +64,11 @@ func (l *link) arm(now time.Time) {
 	if ping := l.pingAfter(); ping > 0 {
 		grain := max(time.Millisecond, min(maxGrain, ping/grains))
 		due := at + ping - time.Duration(millis(now)-l.spoke)*time.Millisecond
-		next = max(0, due.Truncate(grain)-at)
+		past := due % grain
+		if past < 0 { // the epoch lies ahead, in virtual time
+			past += grain
+		}
+		next = max(0, due-past-at)
 	}
 	if l.until != 0 && (next < 0 || l.until-at < next) {
 		next = max(0, l.until-at)

@@ -59,6 +59,8 @@ type Handler struct {
 	polling   *encoding // nil if not offered
 	key       [32]byte  // the secrets' secret
 
+	forget func() // takes back that the engine's end is to be told
+
 	links   registry
 	live    atomic.Int64 // links whose receivers have not heard Closed
 	closing atomic.Bool
@@ -87,6 +89,7 @@ func (h *Handler) prepare() {
 	}
 	rand.Read(h.key[:])
 	h.emptied = make(chan struct{}, 1)
+	h.forget = h.Engine.Or().Loops().OnClose(h.leaveEngine)
 }
 
 func or(d, zero time.Duration) time.Duration {
@@ -197,6 +200,7 @@ func (h *Handler) setHeader(header http.Header, e *encoding) {
 func (h *Handler) Shutdown(ctx context.Context) error {
 	h.once.Do(h.prepare)
 	h.closing.Store(true)
+	h.forget()
 	for l := range h.links.all() {
 		l.loop.PostTask((*drainTask)(l))
 	}
@@ -208,6 +212,25 @@ func (h *Handler) Shutdown(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// leaveEngine closes all links because their engine is closed. Those that are
+// polled have no socket that would tell them.
+func (h *Handler) leaveEngine() {
+	for l := range h.links.all() {
+		l.loop.PostTask((*endTask)(l))
+	}
+}
+
+// endTask closes a link because its engine is closed.
+type endTask link
+
+func (t *endTask) Run(now time.Time) {
+	l := (*link)(t)
+	if r, ok := l.recv.(longwire.Leaver); ok && l.state&closing == 0 {
+		r.Leave(now)
+	}
+	l.Close(longwire.Close{Code: wire.CodeGoingAway})
 }
 
 // drainTask closes a link because its handler is being shut down.

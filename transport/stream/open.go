@@ -73,7 +73,7 @@ func (l *link) acceptNow(then func(now time.Time)) *longwire.Close {
 // park takes the link to its loop.
 func (l *link) park(t *park.Taken) {
 	head := t.Head(http.StatusOK, -1)
-	l.chunked, l.parked = head.Chunked(), true
+	l.chunked, l.parked = head.Chunked(), l.h.Engine.Or().Loops().Descriptors()
 	if head.Reusable() {
 		l.taken = t
 	}
@@ -106,7 +106,7 @@ func (l *link) hold(w http.ResponseWriter, r *http.Request) {
 	l.h.streamHeader(w.Header(), l)
 	held, err := park.Hold(w, r)
 	if err == nil {
-		err = l.loop.Adopt(&timed{held}, nil, func(now time.Time, s *loop.Sock) loop.Handler {
+		err = l.loop.Adopt(held, nil, func(now time.Time, s *loop.Sock) loop.Handler {
 			l.sock = s
 			s.Write(l.appendOpening(nil))
 			l.opened(now)
@@ -129,17 +129,6 @@ type closedTask struct {
 }
 
 func (t *closedTask) Run(now time.Time) { t.l.Closed(now, t.err) }
-
-// timed is a connection over net/http. It has the bound that TCP_USER_TIMEOUT
-// is for a socket: a client that takes nothing for so long is dead.
-type timed struct{ *park.Held }
-
-const takeTime = 30 * time.Second
-
-func (t *timed) Write(p []byte) (int, error) {
-	t.SetWriteDeadline(time.Now().Add(takeTime))
-	return t.Held.Write(p)
-}
 
 // streamHeader is setHeader for a stream that begins.
 func (h *Handler) streamHeader(header http.Header, l *link) {

@@ -53,7 +53,7 @@ type poll struct {
 func (l *link) openPoll(once bool) {
 	l.poll = &poll{l: l, once: once}
 	l.box = &box{}
-	l.parked = true // it lives on its loop alone, whatever its polls cost
+	l.parked = l.h.Engine.Or().Loops().Descriptors() // it lives on its loop alone, whatever its polls cost
 }
 
 // pollOpen answers POST without a link.

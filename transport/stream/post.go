@@ -34,6 +34,9 @@ const (
 )
 
 func (h *Handler) post(w http.ResponseWriter, r *http.Request, q url.Values) {
+	// Also for a request that is refused: net/http reads its body to the end. An
+	// error means that the server's own deadlines must do.
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 	if h.closing.Load() {
 		wire.WriteProblem(w, 0, &wire.Error{Code: wire.CodeDraining, Retry: h.retry()})
 		return
@@ -74,23 +77,22 @@ func (h *Handler) linkOf(r *http.Request, q url.Values) (*link, *wire.Error) {
 	return l, nil
 }
 
-// readBody reads and checks a body.
+// readBody reads and checks a body. The deadline is for the caller to set.
 func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) (*delivery, *wire.Error) {
 	most := h.maxMessage()
 	tooLarge := wire.Errorf(wire.CodeTooLarge, "a body may have at most %d bytes", most)
 	if r.ContentLength > int64(most) {
 		return nil, tooLarge
 	}
-	rc := http.NewResponseController(w)
-	rc.SetReadDeadline(time.Now().Add(bodyTime)) // an error: then the server's own must do
 	p, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(most)))
-	rc.SetReadDeadline(time.Time{})
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, tooLarge
 		}
+		w.Header().Set("Connection", "close")
 		return nil, wire.Errorf(wire.CodeBadRequest, "the body did not arrive whole within %v", bodyTime)
 	}
+	http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return newDelivery(r.Header.Get("Content-Type"), p)
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -36,7 +37,7 @@ var modes = []mode{
 	{name: "HTTP2", secure: true, http2: true},
 }
 
-func (m mode) parked() bool { return !m.http2 && !m.shy }
+func (m mode) parked() bool { return !m.http2 && !m.shy && !m.goroutines }
 
 func everyMode(t *testing.T, test func(t *testing.T, m mode)) {
 	for _, m := range modes {
@@ -57,7 +58,7 @@ func serve(t *testing.T, h *Handler, m mode) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Engine = e
+	h.Engine, h.Log = e, quiet
 	ln, err := park.Listen(t.Context(), "tcp", "127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +70,7 @@ func serve(t *testing.T, h *Handler, m mode) *site {
 		}
 		h.ServeHTTP(w, r)
 	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.Listener.Close()
 	s.Listener = ln
 	s.EnableHTTP2 = m.http2
@@ -96,7 +98,10 @@ func serve(t *testing.T, h *Handler, m mode) *site {
 // shy hides that a connection can be had.
 type shy struct{ http.ResponseWriter }
 
-func (s shy) Flush() { s.ResponseWriter.(http.Flusher).Flush() }
+func (s shy) Flush()                             { s.rc().Flush() }
+func (s shy) SetReadDeadline(d time.Time) error  { return s.rc().SetReadDeadline(d) }
+func (s shy) SetWriteDeadline(d time.Time) error { return s.rc().SetWriteDeadline(d) }
+func (s shy) rc() *http.ResponseController       { return http.NewResponseController(s.ResponseWriter) }
 
 // A reading is a response that is being read.
 type reading struct {
