@@ -123,3 +123,14 @@ func (o *Options) loadTLS() (*tls.Config, error) {
 	}
 	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
 }
+
+// httpTLS is what HTTP is served with. net/http also serves HTTP/1.0, but does
+// not name it, and a client that offers nothing else (curl --http1.0) would
+// be refused in the handshake.
+func (s *Server) httpTLS() *tls.Config {
+	c := s.tls.Clone()
+	if c != nil {
+		c.NextProtos = []string{"h2", "http/1.1", "http/1.0"}
+	}
+	return c
+}

@@ -115,7 +115,7 @@ func (s *Server) open(ctx context.Context, httpAddr, tcpAddr *net.TCPAddr) (err 
 	}
 	s.http = &http.Server{
 		Handler:           s.guard(s.newRoutes()),
-		TLSConfig:         s.tls.Clone(),
+		TLSConfig:         s.httpTLS(),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
