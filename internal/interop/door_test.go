@@ -2,6 +2,7 @@ package interop
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -70,7 +71,11 @@ func openDoor(t testing.TB, secure bool) *door {
 		t.Fatal(err)
 	}
 	d := &door{url: "http://" + ln.Addr().String(), engine: engine, tagged: map[string]*tagged{}}
-	srv := &http.Server{Handler: d.routes(logger), ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug)}
+	srv := &http.Server{
+		Handler:   d.routes(logger),
+		ErrorLog:  slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		TLSConfig: &tls.Config{NextProtos: []string{"h2", "http/1.1", "http/1.0"}}, // net/http leaves the last out
+	}
 	serve := func() error { return srv.Serve(ln) }
 	if secure {
 		d.url = "https://" + ln.Addr().String()
