@@ -217,6 +217,7 @@ func (h *Handler) Shutdown(ctx context.Context) error {
 // leaveEngine closes all links because their engine is closed. Those that are
 // polled have no socket that would tell them.
 func (h *Handler) leaveEngine() {
+	h.closing.Store(true)
 	for l := range h.links.all() {
 		l.loop.PostTask((*endTask)(l))
 	}

@@ -77,7 +77,7 @@ func (l *link) park(t *park.Taken) {
 	if head.Reusable() {
 		l.taken = t
 	}
-	t.Adopt(l.loop, nil, func(now time.Time, s *loop.Sock) loop.Handler {
+	_ = t.Adopt(l.loop, nil, func(now time.Time, s *loop.Sock) loop.Handler {
 		l.sock = s
 		if c := l.accept(now); c != nil {
 			l.refuse(now, t, head, c)

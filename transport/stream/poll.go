@@ -83,7 +83,7 @@ func (h *Handler) pollOpen(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusCreated)
-	w.Write(append(appendCredentials(nil, l.id.String(), h.secret(l.id)), '\n'))
+	_, _ = w.Write(append(appendCredentials(nil, l.id.String(), h.secret(l.id)), '\n'))
 }
 
 // pollAgain answers GET with a link.
