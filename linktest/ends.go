@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/longwire/longwire"
 	"github.com/longwire/longwire/wire"
@@ -68,20 +69,17 @@ func (s *suite) serverClosesFull(t *testing.T) {
 
 func (s *suite) clientCloses(t *testing.T) {
 	heard := make(chan string, 10)
-	r := s.serve(t, handlers{message: func(_ *longwire.Conn, _ longwire.Kind, p []byte) { heard <- s.unword(p) }})
+	r := s.serve(t, handlers{forget: soon, message: func(_ *longwire.Conn, _ longwire.Kind, p []byte) {
+		heard <- s.unword(p)
+	}})
 	for range 5 {
 		p, l := r.connect()
-		if !s.Posts {
-			p.say("one")
-			p.say("two")
-		}
+		p.say("one")
+		p.say("two")
 		if err := p.Close(); err != nil {
 			t.Errorf("closing: %v", err)
 		}
 		l.wantEnd(s.leave(), true)
-		if s.Posts {
-			continue
-		}
 		for _, want := range []string{"one", "two"} {
 			if got := await(t, heard, want); got != want {
 				t.Errorf("heard %q, want %q", got, want)
@@ -90,9 +88,14 @@ func (s *suite) clientCloses(t *testing.T) {
 	}
 }
 
+// soon is when a client is forgotten that cannot say goodbye.
+const soon = 100 * time.Millisecond
+
 func (s *suite) clientCuts(t *testing.T) {
 	heard := make(chan string, 1)
-	r := s.serve(t, handlers{message: func(_ *longwire.Conn, _ longwire.Kind, p []byte) { heard <- s.unword(p) }})
+	r := s.serve(t, handlers{forget: soon, message: func(_ *longwire.Conn, _ longwire.Kind, p []byte) {
+		heard <- s.unword(p)
+	}})
 	for range 5 {
 		p, l := r.connect()
 		p.say("here")
@@ -104,7 +107,7 @@ func (s *suite) clientCuts(t *testing.T) {
 
 // clientCutsBusy cuts a link that goroutines send on, some of them waiting.
 func (s *suite) clientCutsBusy(t *testing.T) {
-	p, l := s.serve(t, handlers{}).connect()
+	p, l := s.serve(t, handlers{forget: soon}).connect()
 	errs := make(chan error, 4)
 	for range cap(errs) {
 		go func() {
@@ -226,7 +229,7 @@ func (s *suite) afterEnd(t *testing.T) {
 			t.Error("Info is gone")
 		}
 	}
-	r := s.serve(t, handlers{close: func(c *longwire.Conn, _ error) { try(c) }})
+	r := s.serve(t, handlers{forget: soon, close: func(c *longwire.Conn, _ error) { try(c) }})
 	for _, end := range []func(p *peer, l *life){
 		func(p *peer, _ *life) { p.Cut() },
 		func(_ *peer, l *life) { l.Close(wire.CodeNormal, ""); try(l.Conn) },

@@ -150,9 +150,12 @@ func (s *suite) link(t *testing.T) {
 	p.say("send")
 	p.wantKiBs(0, 2_000)
 	p.say("hold")
-	p.say("a")
-	p.say("b")
+	said := make(chan error, 1)
+	go func() { said <- errors.Join(p.send(s.Kinds[0], s.word("a")), p.send(s.Kinds[0], s.word("b"))) }()
 	p.wantKiBs(2_000, 4_000)
+	if err := await(t, said, "the end of sending"); err != nil {
+		t.Fatal(err)
+	}
 	p.say("bye")
 	for _, want := range []string{"send", "hold", "a", "b", "bye"} {
 		if got := await(t, r.heard, want); got != want {

@@ -25,6 +25,7 @@ type handlers struct {
 	asTheyCome bool // without boundaries: hear what arrives, not lines of it
 	halfOpen   bool
 	max        int
+	forget     time.Duration
 	engine     *longwire.Engine // nil: the suite's
 }
 
@@ -60,7 +61,7 @@ func (s *suite) serve(t *testing.T, h handlers) *rig {
 	if r.h.engine == nil {
 		r.h.engine = s.engine
 	}
-	r.dial = s.Serve(t, Options{Engine: r.h.engine, MaxMessage: h.max, Acceptor: &longwire.Plain{
+	r.dial = s.Serve(t, Options{Engine: r.h.engine, MaxMessage: h.max, Forget: h.forget, Acceptor: &longwire.Plain{
 		Open: r.open, Message: r.message, Close: r.close, OnLoop: s.onLoop, HalfOpen: h.halfOpen, Log: quiet,
 	}})
 	t.Cleanup(r.finish)

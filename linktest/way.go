@@ -2,6 +2,7 @@ package linktest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/longwire/longwire"
 	"github.com/longwire/longwire/wire"
@@ -35,6 +36,8 @@ type Way struct {
 	// Leave is the code of a link whose client closed it in order. Empty means
 	// normal. Lost says that the transport has no goodbye.
 	Leave wire.Code
+	// Forgets says that only time tells that a client is gone.
+	Forgets bool
 	// Posts says that clients send by requests of their own (HTTP), so what one
 	// sends just before it ends may come too late, and one that sends too much is
 	// refused instead of held back.
@@ -55,6 +58,9 @@ type Options struct {
 	Engine     *longwire.Engine
 	Acceptor   longwire.Acceptor
 	MaxMessage int // zero means the default
+	// Forget is how soon a client that is gone without a word is to be taken
+	// for lost, where only time can tell. Zero means the default.
+	Forget time.Duration
 }
 
 // A Client is the other end of a link. It reads from its connection only in

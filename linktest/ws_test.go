@@ -56,7 +56,7 @@ type wsClient struct {
 	p      []byte // read and not yet taken
 	buf    [16 << 10]byte
 
-	mu       sync.Mutex
+	mu      sync.Mutex
 	saidBye bool // guarded by mu: our Close frame is out
 }
 
