@@ -68,7 +68,8 @@ test("it comes back by itself", async () => {
 });
 
 test("it leaves", async () => {
-  const { es, tag } = await open("/events");
+  // HAProxy tells the server of it when the next heartbeat finds nobody, not before.
+  const { es, tag } = await open("/beat");
   es.close();
   const end = await (await fetch(`${base}/end?tag=${tag}`)).json();
   assert.match(end.code, /^(normal|lost)$/); // whether it said goodbye to TCP and TLS is its own affair
