@@ -218,14 +218,18 @@ func TestEngineShutsDown(t *testing.T) {
 		ended := make(closings, 1)
 		p.Close = ended.hook
 		c := dial()
-		go func() {
-			for c.next() != "end" {
-			}
-		}()
-		synctest.Wait()
-		h.Engine.Close(context.Background())
-		if got := <-ended; got.Code != wire.CodeGoingAway {
+		closed := make(chan error, 1)
+		go func() { closed <- h.Engine.Close(context.Background()) }()
+		if got := c.next(); !strings.HasPrefix(got, "close 1001 ") {
+			t.Errorf("got %s, want close 1001", got)
+		}
+		c.write(closeFrame(1001, ""))
+		c.want("end")
+		if got := <-ended; got.Code != wire.CodeGoingAway || got.Remote {
 			t.Errorf("Close heard %v", got)
+		}
+		if err := <-closed; err != nil {
+			t.Errorf("Engine.Close: %v", err)
 		}
 	})
 }

@@ -104,6 +104,9 @@ func TestConformance(t *testing.T) {
 		t.Run(mode.name, func(t *testing.T) {
 			s := serve(t, &Handler{Acceptor: echo(mode.onLoop), MaxMessage: suiteMaxMessage}, mode.secure)
 			for _, c := range conformanceCases() {
+				if mode.secure && !mode.onLoop && (c.id[0] == '6' || c.id[0] == '7') {
+					continue // tried in the three other modes, and a handshake each is dear
+				}
 				t.Run(c.id+" "+c.name, func(t *testing.T) {
 					stream := encode(c.in)
 					random := rand.New(rand.NewPCG(uint64(len(stream)), 1))

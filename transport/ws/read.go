@@ -43,7 +43,7 @@ func (l *link) Read(now time.Time, p []byte) int {
 			return len(p)
 		}
 	}
-	l.reader.Next(nil) // gives back the buffer of a message that came in pieces
+	_, _, _ = l.reader.Next(nil) // gives back the buffer of a message that came in pieces
 	l.pong(ping)
 	return took
 }
