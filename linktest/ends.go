@@ -20,6 +20,14 @@ func (s *suite) leave() wire.Code {
 	return s.Leave
 }
 
+// gone is the code of a link that was cut.
+func (s *suite) gone() wire.Code {
+	if s.Gone == "" {
+		return wire.CodeLost
+	}
+	return s.Gone
+}
+
 func (s *suite) serverCloses(t *testing.T) {
 	r := s.serve(t, handlers{})
 	for _, tt := range []struct {
@@ -101,7 +109,7 @@ func (s *suite) clientCuts(t *testing.T) {
 		p.say("here")
 		await(t, heard, "the message")
 		p.Cut()
-		l.wantEnd(wire.CodeLost, true)
+		l.wantEnd(s.gone(), true)
 	}
 }
 
@@ -126,7 +134,7 @@ func (s *suite) clientCutsBusy(t *testing.T) {
 			t.Errorf("SendWait: %v, want ErrClosed", err)
 		}
 	}
-	l.wantEnd(wire.CodeLost, true)
+	l.wantEnd(s.gone(), true)
 }
 
 // bothClose closes from both ends, several times at each, at the same time.
@@ -156,11 +164,7 @@ func (s *suite) bothClose(t *testing.T) {
 // halfClose is a client that says all it has to say and listens: the answers
 // come, then the end.
 func (s *suite) halfClose(t *testing.T) {
-	r := s.serve(t, handlers{message: func(c *longwire.Conn, kind longwire.Kind, p []byte) {
-		if err := c.Send(kind, s.out(p)); err != nil {
-			t.Errorf("answering: %v", err)
-		}
-	}})
+	r := s.serve(t, echoing(t))
 	for _, n := range []int{0, 1, 500} {
 		p, l := r.connect()
 		if !p.canCloseWrite() {

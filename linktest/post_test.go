@@ -3,7 +3,6 @@ package linktest_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"io"
 	"net"
@@ -26,8 +25,7 @@ func newPoster(addr string, roots *x509.CertPool) *poster {
 	tr := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return dialTCP(addr) }}
 	if roots != nil {
 		p.base = "https://" + addr + target
-		tr.TLSClientConfig = &tls.Config{RootCAs: roots, ServerName: "localhost"}
-		tr.ForceAttemptHTTP2 = false
+		tr.TLSClientConfig = tlsConfig(roots)
 	}
 	p.client = &http.Client{Transport: tr}
 	p.ctx, p.cancel = context.WithCancel(context.Background())

@@ -120,7 +120,7 @@ func serveTLS(f *tcp.Framing, farewell func(*longwire.Close) []byte, c codec) fu
 			if err != nil {
 				return nil, err
 			}
-			conn := tls.Client(raw, &tls.Config{RootCAs: roots, ServerName: "localhost"})
+			conn := tls.Client(raw, tlsConfig(roots))
 			if err := conn.Handshake(); err != nil {
 				raw.Close()
 				return nil, err

@@ -36,6 +36,9 @@ type Way struct {
 	// Leave is the code of a link whose client closed it in order. Empty means
 	// normal. Lost says that the transport has no goodbye.
 	Leave wire.Code
+	// Gone is the code of a link whose connection broke, on a transport that
+	// cannot tell that from a goodbye. Empty means lost.
+	Gone wire.Code
 	// Forgets says that only time tells that a client is gone.
 	Forgets bool
 	// Posts says that clients send by requests of their own (HTTP), so what one
