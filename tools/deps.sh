@@ -20,6 +20,7 @@ packages=(
 	nginx haproxy      # streams through real proxies
 	python3-websockets # an independent WebSocket client
 	netcat-openbsd     # lines over TCP by hand
+	openssl            # the same over TLS
 	iproute2           # network namespaces
 	chromium           # the pages in a real browser
 )
