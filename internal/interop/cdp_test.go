@@ -40,7 +40,6 @@ func openBrowser(t testing.TB) *browser {
 		"--disable-breakpad", "--no-first-run", "--no-default-browser-check", "--no-proxy-server", "--mute-audio",
 		"--ignore-certificate-errors", "--host-resolver-rules=MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 		"--user-data-dir="+t.TempDir(), "about:blank")
-	from.SetReadDeadline(time.Now().Add(2 * patience))
 	t.Cleanup(func() {
 		b.call("", "Browser.close", nil)
 		b.cmd.Wait()
@@ -62,6 +61,7 @@ type packet struct {
 
 // next reads what the browser says next.
 func (b *browser) next() (p packet, err error) {
+	b.from.SetReadDeadline(time.Now().Add(patience))
 	s, err := b.in.ReadBytes(0)
 	if err == nil {
 		err = json.Unmarshal(s[:len(s)-1], &p)

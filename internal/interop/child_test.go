@@ -72,7 +72,7 @@ func start(t testing.TB, name string, args ...string) *child {
 // startWith is start with descriptors that the program gets as 3, 4, ….
 func startWith(t testing.TB, files []*os.File, name string, args ...string) *child {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*patience)
 	c := &child{t: t, name: name, said: &lockedBuffer{}, cancel: cancel}
 	c.cmd = exec.CommandContext(ctx, program(t, name), args...)
 	c.cmd.Cancel = func() error { return c.cmd.Process.Signal(syscall.SIGTERM) }
@@ -102,7 +102,6 @@ func startWith(t testing.TB, files []*os.File, name string, args ...string) *chi
 		t.Fatalf("%s: %v", name, err)
 	}
 	c.wait = sync.OnceValue(c.cmd.Wait)
-	out.SetReadDeadline(time.Now().Add(patience))
 	t.Cleanup(func() {
 		c.stop()
 		if t.Failed() {
@@ -116,13 +115,18 @@ func startWith(t testing.TB, files []*os.File, name string, args ...string) *chi
 func (c *child) stop() {
 	c.cancel()
 	c.wait()
+	c.soon()
 	io.Copy(io.Discard, c.lines) // into said
 	c.out.Close()
 }
 
+// soon bounds the wait for its output.
+func (c *child) soon() { c.out.SetReadDeadline(time.Now().Add(patience)) }
+
 // line returns the next line of its output, without the line's end.
 func (c *child) line() string {
 	c.t.Helper()
+	c.soon()
 	s, err := c.lines.ReadString('\n')
 	if err != nil {
 		c.t.Fatalf("%s: its next line: %q %v", c.name, s, err)
@@ -144,6 +148,7 @@ func (c *child) until(prefix string) string {
 // said, and its exit code.
 func (c *child) ends() (rest string, code int) {
 	c.t.Helper()
+	c.soon()
 	p, err := io.ReadAll(c.lines)
 	if err != nil {
 		c.t.Fatalf("%s does not end: %v", c.name, err)

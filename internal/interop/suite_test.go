@@ -47,6 +47,7 @@ func suite(t *testing.T, args ...string) {
 // node returns the command that runs a script of testdata.
 func node(t *testing.T, script string, args ...string) []string {
 	t.Helper()
+	program(t, "node")
 	if _, err := os.Stat(filepath.Join("node_modules", ".package-lock.json")); err != nil {
 		t.Fatalf("the npm packages are not installed; run make deps (%v)", err)
 	}

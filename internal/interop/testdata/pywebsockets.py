@@ -9,10 +9,13 @@ import urllib.parse
 import urllib.request
 import uuid
 
-import websockets
-from websockets.client import ClientConnection
-from websockets.frames import Opcode
-from websockets.uri import parse_uri
+try:
+    import websockets
+    from websockets.client import ClientConnection
+    from websockets.frames import Opcode
+    from websockets.uri import parse_uri
+except ImportError as e:
+    sys.exit(f"python3-websockets is not installed; run make deps ({e})")
 
 from tap import finish, test
 
