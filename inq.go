@@ -89,9 +89,14 @@ func (c *Conn) enqueue(kind Kind, p []byte) {
 func (c *Conn) start() {
 	if c.flags&cRunning == 0 {
 		c.flags |= cRunning
-		c.link.Loop().Go(c.work)
+		c.link.Loop().Go((*connWork)(c))
 	}
 }
+
+// connWork is the crew's face of a Conn.
+type connWork Conn
+
+func (w *connWork) Work() { (*Conn)(w).work() }
 
 // work calls the handlers for as long as there is work, and room for answers.
 func (c *Conn) work() {

@@ -57,7 +57,7 @@ func (p *Plain) Accept(_ time.Time, l Link) (Receiver, error) {
 	if !p.OnLoop {
 		if p.Open != nil {
 			c.flags |= cOpening | cRunning
-			f.Loop().Go(c.work)
+			f.Loop().Go((*connWork)(c))
 		}
 		return (*plainReceiver)(c), nil
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -259,9 +258,6 @@ var free = func() *stream.Encoder {
 	}
 	return &e
 }()
-
-// through returns the door's address as it is behind a proxy at addr.
-func (d *door) through(addr net.Addr) string { return "http://" + addr.String() }
 
 // wsURL turns the scheme of an address into that of WebSocket.
 func wsURL(u string) string { return "ws" + strings.TrimPrefix(u, "http") }

@@ -61,7 +61,8 @@ type Options struct {
 // Its methods may be called from any goroutine.
 type Group struct {
 	loops []*Loop
-	wg    sync.WaitGroup // loops, pump goroutines and Release's; Close waits for them
+	wg    sync.WaitGroup // loops, the crew, pump goroutines and Release's; Close waits for them
+	crew  crew
 	log   *slog.Logger
 
 	mu     sync.Mutex
@@ -189,6 +190,7 @@ wait:
 }
 
 func (g *Group) stop() {
+	g.crew.end()
 	for _, l := range g.loops {
 		l.must(taskFunc(func(time.Time) { l.stopping = true }))
 	}

@@ -19,7 +19,7 @@ type pump struct {
 	readers sync.WaitGroup
 
 	mu      sync.Mutex
-	taken   sync.Cond // got is empty, or closed, or leaving
+	taken   sync.Cond // got is empty, or nothing is being written, or closed, or leaving
 	loop    *Loop     // where to post; nil between two loops
 	begun   bool      // the reader runs
 	got     []byte    // read and not yet taken
@@ -78,6 +78,9 @@ func (p *pump) read() {
 	buf := make([]byte, pumpReadBytes)
 	for {
 		n, err := p.conn.Read(buf)
+		if errors.Is(err, io.EOF) {
+			err = p.endOf(err)
+		}
 		p.mu.Lock()
 		p.got, p.rerr = buf[:n], err
 		p.mu.Unlock()
@@ -102,6 +105,36 @@ func (p *pump) read() {
 		}
 	}
 }
+
+// endOf returns what ended reading: end, or what a write met with. The kernel
+// tells of a reset once: if a write hears of it, a read finds an orderly end.
+// So one that is under way is waited for, though not for long, because the
+// peer of a write that is stuck may have finished in order.
+func (p *pump) endOf(end error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	late := false
+	if p.writing {
+		t := time.AfterFunc(resetGrace, func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			late = true
+			p.taken.Signal()
+		})
+		defer t.Stop()
+	}
+	for p.writing && !late && !p.closed && !p.leaving {
+		p.taken.Wait()
+	}
+	if p.werr != nil {
+		return p.werr
+	}
+	return end
+}
+
+// resetGrace is ample for a goroutine to come back from a system call that has
+// failed already.
+const resetGrace = 50 * time.Millisecond
 
 func (p *pump) recv(b []byte) (int, error) {
 	p.mu.Lock()
@@ -153,6 +186,7 @@ func (p *pump) write() {
 	p.mu.Lock()
 	p.werr = err
 	p.writing, p.wbuf = false, nil
+	p.taken.Signal()
 	p.mu.Unlock()
 	p.tell(evWrite)
 }

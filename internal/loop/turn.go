@@ -2,6 +2,7 @@ package loop
 
 import (
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -53,6 +54,7 @@ type Loop struct {
 	writes    uint64 // calls that hand bytes to a connection, for tests
 	slow      slowTurns
 	draining  chan<- struct{} // gets a value once the last socket is gone
+	started   bool // Go was called since the last sleep
 	stopping  bool
 }
 
@@ -89,6 +91,16 @@ func (l *Loop) sleep() {
 	if len(l.ready) > 0 || len(l.dirty) > 0 || l.departing || l.inbox.waiting() {
 		l.wait.poll()
 		return
+	}
+	if l.started {
+		// Handlers were given work in this turn. Most answer at once; letting them
+		// run first spares going to sleep and being woken by the first of them.
+		l.started = false
+		runtime.Gosched()
+		if l.inbox.waiting() {
+			l.wait.poll()
+			return
+		}
 	}
 	var due time.Time
 	if d, ok := l.wheel.next(); ok {

@@ -1,5 +1,65 @@
 package loop
 
-// Go runs f on a goroutine of its own, which the group waits for when it is
-// closed: for handlers that may block.
-func (l *Loop) Go(f func()) { l.group.wg.Go(f) }
+import "sync"
+
+// A Worker is work that may block.
+type Worker interface {
+	Work()
+}
+
+// maxIdle bounds the goroutines that wait for work. A turn can give work to
+// 256 sockets at once.
+const maxIdle = turnSocks
+
+// A crew is the goroutines that handlers run on. One that has done its work
+// waits for more, the latest first: its stack has grown to what handlers need,
+// and handing it work allocates nothing. More than maxIdle do not wait. Close
+// waits for all of them.
+type crew struct {
+	mu   sync.Mutex
+	idle []chan Worker // guarded by mu
+	over bool          // guarded by mu
+}
+
+// Go has w.Work run on a goroutine, which the group waits for when it is
+// closed. On the loop only.
+func (l *Loop) Go(w Worker) {
+	l.started = true
+	c := &l.group.crew
+	c.mu.Lock()
+	if n := len(c.idle); n > 0 {
+		next := c.idle[n-1]
+		c.idle = c.idle[:n-1]
+		c.mu.Unlock()
+		next <- w
+		return
+	}
+	c.mu.Unlock()
+	l.group.wg.Go(func() { c.work(w) })
+}
+
+func (c *crew) work(w Worker) {
+	next := make(chan Worker, 1)
+	for w != nil {
+		w.Work()
+		c.mu.Lock()
+		if c.over || len(c.idle) == maxIdle {
+			c.mu.Unlock()
+			return
+		}
+		c.idle = append(c.idle, next)
+		c.mu.Unlock()
+		w = <-next
+	}
+}
+
+// end sends those home that wait, and the others when they have done.
+func (c *crew) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	for _, next := range c.idle {
+		close(next)
+	}
+	c.idle = nil
+}

@@ -159,7 +159,7 @@ func (a *ask) write(w http.ResponseWriter, rep reply) {
 	if rep.numbered {
 		w.Header().Set("Longwire-Answer", strconv.FormatUint(rep.number, 10))
 	}
-	w.Write(rep.body)
+	_, _ = w.Write(rep.body) // a client that is gone asks again
 }
 
 // Read leaves what a client pipelines for whoever serves the connection next.

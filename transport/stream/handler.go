@@ -31,7 +31,7 @@ type Handler struct {
 	// and Poll.
 	Encoders []*Encoder
 	// Upstream lets clients talk back, and, if Poll is among the Encoders, open
-	// links by POST and poll them. See post.go and poll.go.
+	// links by POST and poll them: docs/protocol.md, sections 6.1 and 6.2.
 	Upstream bool
 	// Lifetime bounds a stream, because a proxy can go on acknowledging after the
 	// client is gone: each lives for 80 to 100 % of it, at random, and ends with

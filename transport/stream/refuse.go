@@ -27,7 +27,7 @@ func (h *Handler) refuse(w http.ResponseWriter, e *encoding, c *longwire.Close) 
 	}
 	if again && e.media == "text/event-stream" && e.Close != nil {
 		h.setHeader(w.Header(), e)
-		w.Write(e.Close(nil, c))
+		_, _ = w.Write(e.Close(nil, c))
 		return
 	}
 	status := code.Status()
