@@ -2,21 +2,17 @@ package stream
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/longwire/longwire"
-	"github.com/longwire/longwire/internal/loop"
 	"github.com/longwire/longwire/internal/memnet"
 	"github.com/longwire/longwire/internal/park"
-	"github.com/longwire/longwire/wire"
 )
 
 // What waits is tested in virtual time: net/http over a network in memory, and
