@@ -54,7 +54,7 @@ type Loop struct {
 	writes    uint64 // calls that hand bytes to a connection, for tests
 	slow      slowTurns
 	draining  chan<- struct{} // gets a value once the last socket is gone
-	started   bool // Go was called since the last sleep
+	started   bool            // Go was called since the last sleep
 	stopping  bool
 }
 

@@ -7,9 +7,10 @@ type Worker interface {
 	Work()
 }
 
-// maxIdle bounds the goroutines that wait for work. A turn can give work to
-// 256 sockets at once.
-const maxIdle = turnSocks
+// maxIdle bounds the goroutines that wait for work, at two or three megabytes.
+// A turn of each loop can give work to 256 sockets at once, and the next turn
+// comes before all have done.
+const maxIdle = 1024
 
 // A crew is the goroutines that handlers run on. One that has done its work
 // waits for more, the latest first: its stack has grown to what handlers need,

@@ -92,15 +92,29 @@ func (s *Server) Serve(ln net.Listener) error {
 	err := pl.Serve(s.Engine.Or().Loops(), &park.Door{
 		TLS:  s.TLS,
 		Full: s.Full,
-		Open: func(now time.Time, sock *loop.Sock, from park.Peer) loop.Handler { return s.open(now, sock, from, &local) },
-		Failed: func(from net.Addr, err error) {
-			s.log().Debug("tcp: TLS handshake failed", slog.Any("from", from), slog.Any("err", err))
+		Open: func(now time.Time, sock *loop.Sock, from park.Peer) loop.Handler {
+			return s.open(now, sock, from, &local)
 		},
+		Failed: s.failed,
 	})
 	if err == nil {
 		return ErrServerClosed
 	}
 	return err
+}
+
+// failed hears of a TLS handshake that came to nothing. Who does not speak TLS
+// at all is told so, in plaintext.
+func (s *Server) failed(from net.Addr, err error) {
+	s.log().Debug("tcp: TLS handshake failed", slog.Any("from", from), slog.Any("err", err))
+	alien, ok := errors.AsType[tls.RecordHeaderError](err)
+	if !ok || alien.Conn == nil || s.Farewell == nil {
+		return
+	}
+	if p := s.Farewell(&longwire.Close{Code: wire.CodeNeedsTLS}); p != nil {
+		alien.Conn.SetWriteDeadline(time.Now().Add(wire.FlushTimeout))
+		alien.Conn.Write(s.form.Append(nil, s.framing().Kind, p))
+	}
 }
 
 func (s *Server) options() *park.Options {

@@ -180,7 +180,9 @@ func TestTLS(t *testing.T) {
 	infos := make(chan *longwire.LinkInfo, 1)
 	door.Open = func(c *longwire.Conn) error { infos <- c.Info(); return nil }
 	ln := listen(t)
-	serve(t, ln, &Server{Acceptor: door, Framing: Lines, TLS: &tls.Config{Certificates: []tls.Certificate{cert}}}, nil)
+	farewell := func(c *longwire.Close) []byte { return []byte(c.Code) }
+	serve(t, ln, &Server{Acceptor: door, Framing: Lines, Farewell: farewell,
+		TLS: &tls.Config{Certificates: []tls.Certificate{cert}}}, nil)
 
 	plain := dial(t, ln)
 	plain.Write([]byte("hello\n")) // no TLS: refused, and nobody is harmed
@@ -204,8 +206,8 @@ func TestTLS(t *testing.T) {
 	if end := <-ends; !end.Remote || end.Code == wire.CodeLost {
 		t.Errorf("ended with %v", end)
 	}
-	if _, err := io.Copy(io.Discard, plain); err != nil && !strings.Contains(err.Error(), "reset") {
-		t.Errorf("plaintext: %v", err)
+	if said, err := io.ReadAll(plain); string(said) != "needs_tls\n" {
+		t.Errorf("plaintext was answered %q, %v", said, err)
 	}
 }
 
