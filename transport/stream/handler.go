@@ -151,6 +151,8 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, q url.Values) {
 		h.setHeader(w.Header(), e)
 	case e.poll && h.Upstream && q.Has("link"):
 		h.pollAgain(w, r, q)
+	case h.closing.Load():
+		h.refuse(w, e, &longwire.Close{Code: wire.CodeDraining})
 	case e.poll:
 		h.pollOnce(w, r, q)
 	default:
