@@ -39,12 +39,14 @@ func (c *serveCmd) Run() error {
 		}
 	}()
 
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
+	slog.SetDefault(log) // for what has no logger of its own, such as connections that cannot be parked
 	srv, err := server.New(ctx, &server.Options{
 		HTTP: c.HTTP, TCP: c.TCP,
 		TLSCert: c.TLSCert, TLSKey: c.TLSKey,
 		Insecure: c.Insecure, AllowOrigin: c.AllowOrigin,
 		ShutdownTimeout: c.ShutdownTimeout,
-		Log:             slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel})),
+		Log:             log,
 	})
 	if err != nil {
 		return err
