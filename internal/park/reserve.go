@@ -177,11 +177,20 @@ func refuse(c io.ReadWriteCloser, words []byte) {
 		c.Close()
 		return
 	}
-	d.SetDeadline(time.Now().Add(fullWait))
+	due := time.Now().Add(fullWait)
+	d.SetDeadline(due)
 	if _, err := c.Write(words); err != nil && len(words) > 0 {
 		return
 	}
-	if d.CloseWrite() == nil {
-		_, _ = io.Copy(io.Discard, io.LimitReader(c, 64<<10))
+	if d.CloseWrite() != nil {
+		return
+	}
+	// A deadline of an fdConn is one for each Read. Whoever sends a byte now and
+	// then must not keep the others from being accepted.
+	buf := make([]byte, 4<<10)
+	for time.Now().Before(due) {
+		if _, err := c.Read(buf); err != nil {
+			return
+		}
 	}
 }
