@@ -147,6 +147,8 @@ func TestBadFrames(t *testing.T) {
 			{`hello`, wire.CodeBadFrame, 0},
 			{`[1]`, wire.CodeBadFrame, 0},
 			{`{"op":1}`, wire.CodeBadFrame, 0},
+			{`{"op":1,"id":9}`, wire.CodeBadFrame, 9},
+			{`{"op":"subscribe","channel":["a"],"id":10}`, wire.CodeBadFrame, 10},
 			{strings.Repeat("[", 20000), wire.CodeBadFrame, 0},
 			{`{"a":` + strings.Repeat("[", 20000), wire.CodeBadFrame, 0},
 		} {

@@ -35,15 +35,16 @@ func parseRequest(p []byte) (*request, error) {
 	if p = bytes.TrimSpace(p); len(p) == 0 || p[0] != '{' {
 		return q, wire.Errorf(wire.CodeBadFrame, "this is no JSON object; %s", frameHint)
 	}
-	if err := json.Unmarshal(p, q); err != nil {
-		return q, wire.Errorf(wire.CodeBadFrame, "this frame cannot be decoded (%s); %s", err, frameHint)
-	}
+	decoding := json.Unmarshal(p, q) // a member of the wrong type does not keep it from the others
 	if q.ID != nil {
 		id, err := strconv.ParseUint(string(q.ID), 10, 64)
 		if err != nil || id == 0 || id > wire.MaxID {
 			return q, wire.Errorf(wire.CodeBadFrame, "an id is an integer from 1 to 9007199254740991, chosen by the client")
 		}
 		q.id = id
+	}
+	if decoding != nil {
+		return q, wire.Errorf(wire.CodeBadFrame, "this frame cannot be decoded (%s); %s", decoding, frameHint)
 	}
 	return q, nil
 }
