@@ -87,8 +87,8 @@ func appendClose(dst []byte, c *longwire.Close) []byte {
 
 // appendRetry appends the milliseconds to wait before trying again, -1 for never.
 func appendRetry(dst []byte, d time.Duration, again bool) []byte {
-	ms := max(d.Milliseconds(), -1)
-	if d == 0 && !again {
+	ms := int64((d + time.Millisecond - 1) / time.Millisecond)
+	if d < 0 || d == 0 && !again {
 		ms = -1
 	}
 	return strconv.AppendInt(append(dst, `,"retry":`...), ms, 10)
