@@ -18,6 +18,7 @@ import (
 type client struct {
 	srv  *Server
 	conn *longwire.Conn
+	out  outlet                   // of conn
 	subs map[string]*subscription // nil while there are none
 	some bool                     // something was received
 	done bool                     // nothing more is taken
@@ -31,7 +32,7 @@ func (s *Server) frames() *longwire.Plain {
 	return &longwire.Plain{
 		Log: s.log,
 		Open: func(c *longwire.Conn) error {
-			c.Tag = &client{srv: s, conn: c}
+			c.Tag = &client{srv: s, conn: c, out: outlet{sink: c}}
 			return s.links.add(c)
 		},
 		Message: func(c *longwire.Conn, kind longwire.Kind, p []byte) {
@@ -107,7 +108,7 @@ func (cl *client) subscribe(q *request) error {
 	if cl.subs == nil {
 		cl.subs = map[string]*subscription{}
 	}
-	sub, number := cl.srv.room.subscribe(q.Channel, cl.conn, true)
+	sub, number := cl.srv.room.subscribe(q.Channel, &cl.out, true)
 	cl.subs[q.Channel] = sub
 	cl.say(append(appendPosition(appendReply(nil, q.id, q.Channel), `"position"`, number), '}'))
 	sub.release()

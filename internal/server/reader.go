@@ -27,9 +27,10 @@ func (s *Server) readers() *longwire.Plain {
 			if err := s.links.add(c); err != nil {
 				return err
 			}
+			out := &outlet{sink: c}
 			subs := make([]*subscription, len(channels))
 			for i, name := range channels {
-				subs[i], _ = s.room.subscribe(name, c, false)
+				subs[i], _ = s.room.subscribe(name, out, false)
 			}
 			c.Tag = subs
 			return nil

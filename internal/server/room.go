@@ -100,7 +100,7 @@ func (r *room) publish(now time.Time, name string, data []byte) (number uint64, 
 
 // subscribe adds a subscriber, which hears everything after the number that is
 // returned. If held it hears nothing before release is called.
-func (r *room) subscribe(name string, to sink, held bool) (sub *subscription, number uint64) {
+func (r *room) subscribe(name string, to *outlet, held bool) (sub *subscription, number uint64) {
 	s := r.shard(name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,13 +110,14 @@ func (r *room) subscribe(name string, to sink, held bool) (sub *subscription, nu
 		ch.room.L = &s.mu
 		s.channels[name] = ch
 	}
-	sub = &subscription{channel: ch, to: to, goroutines: &r.runners}
+	number = r.last.Load()
+	sub = &subscription{channel: ch, to: to, goroutines: &r.runners, sent: number}
 	if held {
 		sub.behind = &backlog{}
 	}
 	ch.count++
 	r.add(ch, event{join: sub})
-	return sub, r.last.Load()
+	return sub, number
 }
 
 // unsubscribe removes a subscriber, once.

@@ -118,7 +118,7 @@ func TestRoomOrder(t *testing.T) {
 	for range subscribers {
 		p := newPipe(-1)
 		pipes = append(pipes, p)
-		sub, _ := r.subscribe("news", p, false)
+		sub, _ := r.subscribe("news", &outlet{sink: p}, false)
 		subs = append(subs, sub)
 	}
 	var publishing sync.WaitGroup
@@ -127,7 +127,7 @@ func TestRoomOrder(t *testing.T) {
 			for j := range each {
 				say(r, "news", fmt.Sprint(i, ".", j))
 				if j%20 == 0 {
-					sub, _ := r.subscribe("news", newPipe(-1), false)
+					sub, _ := r.subscribe("news", &outlet{sink: newPipe(-1)}, false)
 					r.unsubscribe(sub)
 					say(r, "other", "nobody hears this")
 				}
@@ -170,7 +170,7 @@ func TestRoomSubscriptionBegins(t *testing.T) {
 	r := newRoom()
 	p := newPipe(-1)
 	say(r, "news", "before")
-	sub, position := r.subscribe("news", p, true)
+	sub, position := r.subscribe("news", &outlet{sink: p}, true)
 	after := say(r, "news", "after")
 	r.wait()
 	if position != 1 || after != 2 {
@@ -197,8 +197,8 @@ func TestRoomSubscriptionBegins(t *testing.T) {
 func TestRoomSlowSubscriber(t *testing.T) {
 	r := newRoom()
 	slow, quick := newPipe(2), newPipe(-1)
-	slowSub, _ := r.subscribe("news", slow, false)
-	quickSub, _ := r.subscribe("news", quick, false)
+	slowSub, _ := r.subscribe("news", &outlet{sink: slow}, false)
+	quickSub, _ := r.subscribe("news", &outlet{sink: quick}, false)
 	const total = 2000
 	for i := range total {
 		say(r, "news", fmt.Sprint(i))
@@ -243,7 +243,7 @@ func TestRoomSlowSubscriber(t *testing.T) {
 func TestRoomGapAtTheEnd(t *testing.T) {
 	r := newRoom()
 	p := newPipe(1)
-	sub, _ := r.subscribe("news", p, false)
+	sub, _ := r.subscribe("news", &outlet{sink: p}, false)
 	for i := range maxBehind + 10 {
 		say(r, "news", fmt.Sprint(i))
 	}
@@ -269,11 +269,71 @@ func (s *subscription) lostNow() uint64 {
 	return s.behind.lost
 }
 
+// What waits for a connection is bounded however many channels it reads. What
+// each of them lost is told, and once it has read all there is room as before.
+func TestRoomManySlowSubscriptions(t *testing.T) {
+	const channels, each = 64, 20
+	r := newRoom()
+	p := newPipe(1)
+	out := &outlet{sink: p}
+	quick := newPipe(-1)
+	var subs []*subscription
+	for i := range channels {
+		for _, to := range []*outlet{out, {sink: quick}} {
+			sub, _ := r.subscribe(fmt.Sprint("c", i), to, false)
+			subs = append(subs, sub)
+		}
+	}
+	for range each {
+		for i := range channels {
+			say(r, fmt.Sprint("c", i), strings.Repeat("x", 4<<10))
+		}
+	}
+	waitFor(t, func() bool { quick.mu.Lock(); defer quick.mu.Unlock(); return len(quick.got) == channels*each })
+	out.mu.Lock()
+	// A subscription that could keep nothing else keeps a gap.
+	if out.messages > maxBehind+channels || out.bytes > maxBehindBytes+channels*256 {
+		t.Errorf("%d messages with %d bytes wait for one connection", out.messages, out.bytes)
+	}
+	out.mu.Unlock()
+
+	r.unsubscribe(subs[0]) // and what waited for it counts no longer
+	p.open(-1)
+	for _, sub := range subs[2:] {
+		waitFor(t, func() bool { sub.mu.Lock(); defer sub.mu.Unlock(); return sub.behind == nil })
+	}
+	heard, after := map[string]int{}, map[string]string{}
+	for _, f := range p.frames(t) {
+		switch f.Op {
+		case "message":
+			heard[f.Channel]++
+		case "gap":
+			heard[f.Channel] += f.Lost
+			if before := after[f.Channel]; before != "" && f.After != before {
+				t.Errorf("%s: a gap after %s, but the last message was at %s", f.Channel, f.After, before)
+			}
+		}
+		after[f.Channel] = f.Position
+	}
+	for i := 1; i < channels; i++ {
+		if name := fmt.Sprint("c", i); heard[name] != each {
+			t.Errorf("%s: heard and was told of %d, want %d", name, heard[name], each)
+		}
+	}
+	for _, sub := range subs[1:] {
+		r.unsubscribe(sub)
+	}
+	r.wait()
+	if out.messages != 0 || out.bytes != 0 {
+		t.Errorf("%d messages with %d bytes are counted, but nothing waits", out.messages, out.bytes)
+	}
+}
+
 // A connection that ends while it is behind leaves nothing that waits.
 func TestRoomSlowSubscriberLeaves(t *testing.T) {
 	r := newRoom()
 	p := newPipe(0)
-	sub, _ := r.subscribe("news", p, false)
+	sub, _ := r.subscribe("news", &outlet{sink: p}, false)
 	for range 10 {
 		say(r, "news", "x")
 	}
@@ -300,7 +360,7 @@ func BenchmarkPublish(b *testing.B) {
 		b.Run(fmt.Sprint(n, " subscribers"), func(b *testing.B) {
 			r := newRoom()
 			for range n {
-				r.subscribe("news", deaf{}, false)
+				r.subscribe("news", &outlet{sink: deaf{}}, false)
 			}
 			data := []byte(`"data":"hello"`)
 			now := time.Now()

@@ -14,18 +14,58 @@ type sink interface {
 	SendWait(ctx context.Context, kind longwire.Kind, p []byte) error
 }
 
+// An outlet is a connection as its subscriptions share it. What waits for it is
+// bounded for all of them together, so a connection costs no more for having
+// many.
+type outlet struct {
+	sink
+
+	mu sync.Mutex
+	// Guarded by mu; in all backlogs of the connection.
+	messages, bytes int
+}
+
+// What may wait for a connection: enough for a burst between two turns of a
+// loop. If nothing waits, one message is always taken.
+const (
+	maxBehind      = 256
+	maxBehindBytes = 256 << 10
+)
+
+// take reports whether a message of n bytes may wait, and others of no size
+// before it, and counts it if so.
+func (o *outlet) take(n, others int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.messages+others >= maxBehind || o.messages > 0 && o.bytes+n > maxBehindBytes {
+		return false
+	}
+	o.messages++
+	o.bytes += n
+	return true
+}
+
+// add counts what must wait, or with negative numbers what does no longer.
+func (o *outlet) add(messages, bytes int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.messages += messages
+	o.bytes += bytes
+}
+
 // A subscription is one subscriber of one channel.
 //
 // Messages go straight to its connection, as long as that has room. When it has
 // none the subscription is behind: messages wait in a backlog, and a goroutine
 // feeds the connection as it finds room, until the backlog is empty. The
-// backlog is bounded; what does not fit is dropped and counted, and a `gap`
-// frame tells how much before the next message (docs/protocol.md, section 4).
-// So no subscriber costs more than its backlog, and none waits for another.
+// backlogs of a connection are bounded together; what does not fit is dropped
+// and counted, and a `gap` frame tells how much before the next message
+// (docs/protocol.md, section 4.5). So no connection costs more than that, and
+// none waits for another.
 type subscription struct {
 	// Immutable.
 	channel    *channel
-	to         sink
+	to         *outlet
 	goroutines *sync.WaitGroup
 
 	index int // in channel.subscribers; owned by the channel's goroutine
@@ -34,19 +74,12 @@ type subscription struct {
 	// Guarded by mu.
 	behind *backlog // nil while messages go straight to the connection
 	muted  bool     // hears nothing any more
-	sent   uint64   // the number of the last message that was given or waits
+	sent   uint64   // the number of the last message that was given or waits, or of its beginning
 }
-
-// What may wait in a backlog: enough for a burst between two turns of a loop.
-// One message is always taken.
-const (
-	maxBehind      = 256
-	maxBehindBytes = 256 << 10
-)
 
 type backlog struct {
 	waiting []*longwire.Message
-	bytes   int
+	bytes   int    // of waiting
 	lost    uint64 // messages dropped since the last that waits
 	dropped uint64 // the number of the last of them
 }
@@ -65,6 +98,7 @@ func (s *subscription) send(m *longwire.Message, number uint64) {
 		s.behind = &backlog{}
 		s.wait(m, number)
 		s.goroutines.Go(s.feed) // the room's wait waits for it
+		return
 	}
 	s.sent = number
 }
@@ -72,11 +106,11 @@ func (s *subscription) send(m *longwire.Message, number uint64) {
 // wait puts a message into the backlog, or drops it. With mu held.
 func (s *subscription) wait(m *longwire.Message, number uint64) {
 	b := s.behind
-	most := maxBehind
+	gaps := 0
 	if b.lost > 0 {
-		most-- // the gap needs a place too
+		gaps = 1 // needs a place too
 	}
-	if len(b.waiting) >= most || b.bytes > 0 && b.bytes+len(m.Data()) > maxBehindBytes {
+	if !s.to.take(len(m.Data()), gaps) {
 		b.lost++
 		b.dropped = number
 		return
@@ -95,6 +129,7 @@ func (s *subscription) confess() {
 		gap := appendGap(nil, s.channel.name, s.sent, b.dropped, b.lost)
 		b.waiting = append(b.waiting, longwire.NewMessage(longwire.JSON, gap))
 		b.bytes += len(gap)
+		s.to.add(1, len(gap))
 		s.sent, b.lost = b.dropped, 0
 	}
 }
@@ -105,7 +140,7 @@ func (s *subscription) release() {
 	defer s.mu.Unlock()
 	switch {
 	case s.muted:
-	case len(s.behind.waiting) == 0: // nothing can have been lost
+	case len(s.behind.waiting) == 0 && s.behind.lost == 0:
 		s.behind = nil
 	default:
 		s.goroutines.Go(s.feed)
@@ -138,6 +173,7 @@ func (s *subscription) feed() {
 		if s.to.SendWait(context.Background(), m.Kind(), m.Data()) != nil {
 			s.mute()
 		}
+		s.to.add(-1, -len(m.Data()))
 	}
 }
 
@@ -147,5 +183,8 @@ func (s *subscription) mute() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.muted = true
-	s.behind = nil
+	if b := s.behind; b != nil {
+		s.to.add(-len(b.waiting), -b.bytes)
+		s.behind = nil
+	}
 }
