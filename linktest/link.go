@@ -64,12 +64,12 @@ func (r *receiver) hear(word string) {
 	r.heard <- word
 	switch word {
 	case "send":
-		r.upTo += 2_000
+		r.upTo += 1_200
 		r.send()
 	case "hold":
 		r.paused = true
 		r.link.Pause(true)
-		r.upTo += 2_000
+		r.upTo += 1_200
 		r.send()
 		r.resume()
 	case "bye":
@@ -148,11 +148,11 @@ func (s *suite) link(t *testing.T) {
 	p := &peer{Client: c, t: t, s: s}
 
 	p.say("send")
-	p.wantKiBs(0, 2_000)
+	p.wantKiBs(0, 1_200)
 	p.say("hold")
 	said := make(chan error, 1)
 	go func() { said <- errors.Join(p.send(s.Kinds[0], s.word("a")), p.send(s.Kinds[0], s.word("b"))) }()
-	p.wantKiBs(2_000, 4_000)
+	p.wantKiBs(1_200, 2_400)
 	if err := await(t, said, "the end of sending"); err != nil {
 		t.Fatal(err)
 	}
