@@ -11,7 +11,8 @@ import (
 // A Framing cuts the byte stream into messages and puts messages into it. Its
 // functions are pure: they keep nothing and may run on several goroutines at
 // once. A program can bring its own; copy one of the variables below to change
-// only a part of it. A Framing is not to be changed once it serves.
+// only a part of it. A Framing is not to be changed once it serves. If Next or Rest
+// panics, that ends its link with handler_panic, and no other.
 type Framing struct {
 	// Name is for people.
 	Name string

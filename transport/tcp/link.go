@@ -2,7 +2,9 @@ package tcp
 
 import (
 	"crypto/tls"
+	"log/slog"
 	"net/netip"
+	"runtime/debug"
 	"time"
 
 	"github.com/longwire/longwire"
@@ -105,7 +107,7 @@ func (l *link) Read(now time.Time, p []byte) int {
 	}
 	took, seen := 0, int(l.seen)
 	for took < len(p) && l.state == 0 {
-		body, n, err := l.srv.framing().Next(p[took:], seen, l.srv.maxMessage())
+		body, n, err := l.next(p[took:], seen)
 		if err != nil {
 			l.Close(*longwire.CloseOf(err, wire.CodeBadFrame))
 			return len(p)
@@ -122,12 +124,36 @@ func (l *link) Read(now time.Time, p []byte) int {
 	return took
 }
 
+// next asks the framing, which may be the user's own.
+func (l *link) next(p []byte, seen int) (body []byte, n int, err error) {
+	defer l.survive()
+	return l.srv.framing().Next(p, seen, l.srv.maxMessage())
+}
+
+// rest is next for what comes after the last whole message.
+func (l *link) rest(p []byte) (body []byte, ok bool) {
+	defer l.survive()
+	return l.srv.framing().Rest(p)
+}
+
+// survive ends this link if its framing panicked at what the peer sent, and
+// not the loop with all the others.
+func (l *link) survive() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	l.srv.log().Error("tcp: a framing panicked; its connection is closed",
+		slog.String("framing", l.srv.framing().Name), slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+	l.Close(longwire.Close{Code: wire.CodeHandlerPanic})
+}
+
 // End hears that the peer has finished writing. A receiver that has use for
 // a link that can only be written keeps it.
 func (l *link) End(now time.Time, rest []byte) {
 	f := l.srv.framing()
 	if len(rest) > 0 && f.Rest != nil && l.state&closing == 0 {
-		if body, ok := f.Rest(rest); ok {
+		if body, ok := l.rest(rest); ok {
 			l.recv.Receive(now, f.Kind, body)
 		}
 	}

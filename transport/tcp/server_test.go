@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -142,6 +143,43 @@ func TestSilentClient(t *testing.T) {
 		slow.Close()
 		<-ends
 	})
+}
+
+// A framing of the user's own that panics at what a peer sends ends that link.
+func TestFramingPanics(t *testing.T) {
+	framing := *Lines
+	framing.Next = func(p []byte, seen, max int) ([]byte, int, error) {
+		if p[0] == '!' {
+			panic("no framing")
+		}
+		return Lines.Next(p, seen, max)
+	}
+	framing.Rest = func([]byte) ([]byte, bool) { panic("no rest") }
+	door, ends := closes()
+	ln := listen(t)
+	serve(t, ln, &Server{Acceptor: door, Framing: &framing, Log: slog.New(slog.DiscardHandler)}, &longwire.EngineOptions{Loops: 1})
+	bystander := dial(t, ln)
+	for _, tt := range []struct{ name, send, want string }{
+		{"at once", "!\n", ""},
+		{"after a message", "one\n!\n", "one\n"},
+		{"at the end", "one\ntwo", "one\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := dial(t, ln)
+			io.WriteString(c, tt.send)
+			c.CloseWrite()
+			if got, err := io.ReadAll(c); err != nil || !strings.HasPrefix(tt.want, string(got)) {
+				t.Errorf("heard %q, %v; want %q or nothing, and an orderly end", got, err, tt.want)
+			}
+			if end := <-ends; end.Code != wire.CodeHandlerPanic {
+				t.Errorf("ended with %v", end)
+			}
+		})
+	}
+	io.WriteString(bystander, "still here\n")
+	if line, err := bufio.NewReader(bystander).ReadString('\n'); line != "still here\n" {
+		t.Errorf("another connection was harmed: %q, %v", line, err)
+	}
 }
 
 func TestHalfClose(t *testing.T) {
