@@ -2,6 +2,8 @@ package longwire
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 
@@ -38,13 +40,20 @@ func ListenAndServe(addr string, h http.Handler) error {
 }
 
 // ListenAndServeTLS is ListenAndServe with TLS, from the files of a
-// certificate and its key, for HTTP/1.1 and HTTP/2.
+// certificate and its key, for HTTP/1.1 and HTTP/2. Handshakes have 10 seconds,
+// and at most four per core are computed at once.
 func ListenAndServeTLS(addr, certFile, keyFile string, h http.Handler) error {
-	ln, err := Listen(context.Background(), addr)
+	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return fmt.Errorf("longwire: loading the certificate and its key (both PEM): %w", err)
+	}
+	ln, err := park.Listen(context.Background(), "tcp", addr, nil)
 	if err != nil {
 		return err
 	}
-	return server(h).ServeTLS(ln, certFile, keyFile)
+	srv := server(h)
+	srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}}
+	return srv.Serve(ln.TLS(srv.TLSConfig))
 }
 
 func server(h http.Handler) *http.Server {

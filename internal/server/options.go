@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/park"
 )
 
 // Options say what to serve and where.
@@ -91,8 +91,8 @@ func resolve(ctx context.Context, value string) (*net.TCPAddr, error) {
 func wide(a *net.TCPAddr) bool { return a != nil && !a.IP.IsLoopback() }
 
 // listen opens what address resolved.
-func listen(ctx context.Context, flag string, a *net.TCPAddr) (net.Listener, error) {
-	ln, err := longwire.Listen(ctx, a.String())
+func listen(ctx context.Context, flag string, a *net.TCPAddr) (*park.Listener, error) {
+	ln, err := park.Listen(ctx, "tcp", a.String(), nil)
 	switch {
 	case err == nil:
 		return ln, nil

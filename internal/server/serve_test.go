@@ -286,6 +286,24 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
+// A client in the middle of its TLS handshake is not waited for.
+func TestShutdownInHandshake(t *testing.T) {
+	r := start(t, options(t, true))
+	for _, url := range []string{r.HTTPURL(), "tcp://" + r.TCPAddr()} {
+		_, addr, _ := strings.Cut(url, "://")
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	began := time.Now()
+	r.stop()
+	if took := time.Since(began); took > 3*time.Second { // net/http would wait for 5 s
+		t.Errorf("ending took %v", took)
+	}
+}
+
 // A client that does not react does not hold up the end for longer than the deadline.
 func TestShutdownDeadline(t *testing.T) {
 	o := options(t, false)

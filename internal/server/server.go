@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/park"
 	"github.com/longwire/longwire/transport/tcp"
 	"github.com/longwire/longwire/wire"
 )
@@ -34,8 +35,8 @@ type Server struct {
 	tls      *tls.Config // nil without TLS
 	http     *http.Server
 	tcp      *tcp.Server
-	httpLn   net.Listener // nil if off, as the next
-	tcpLn    net.Listener
+	httpLn   *park.Listener // nil if off, as the next
+	tcpLn    *park.Listener
 	loopback bool // HTTP cannot be reached from other machines
 	origins  origins
 	engine   *longwire.Engine
@@ -136,7 +137,7 @@ func (s *Server) open(ctx context.Context, httpAddr, tcpAddr *net.TCPAddr) (err 
 
 // close undoes open.
 func (s *Server) close() {
-	for _, ln := range []net.Listener{s.httpLn, s.tcpLn} {
+	for _, ln := range []*park.Listener{s.httpLn, s.tcpLn} {
 		if ln != nil {
 			ln.Close()
 		}
@@ -152,7 +153,7 @@ func (s *Server) close() {
 func (s *Server) Run(ctx context.Context) error {
 	failed := make(chan error, 2)
 	running := 0
-	serve := func(ln net.Listener, f func() error) {
+	serve := func(ln *park.Listener, f func() error) {
 		if ln != nil {
 			running++
 			go func() { failed <- f() }() // Run waits below
@@ -161,7 +162,7 @@ func (s *Server) Run(ctx context.Context) error {
 	serve(s.tcpLn, func() error { return s.tcp.Serve(s.tcpLn) })
 	serve(s.httpLn, func() error {
 		if s.tls != nil {
-			return s.http.ServeTLS(s.httpLn, "", "")
+			return s.http.Serve(s.httpLn.TLS(s.http.TLSConfig))
 		}
 		return s.http.Serve(s.httpLn)
 	})
