@@ -12,7 +12,7 @@ import (
 // LinkInfo describes a link. It never changes, and is kept small: it lives as
 // long as the link, many thousand times.
 type LinkInfo struct {
-	Transport string         // tcp, ws, sse, ndjson or poll
+	Transport string         // tcp, ws, or the name of a stream's encoder: sse, ndjson, poll, lines, or one's own
 	Parked    bool           // served by a loop alone; else goroutines serve it
 	Local     netip.AddrPort // zero where the connection has no IP address
 	Remote    netip.AddrPort
