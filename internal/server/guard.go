@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/longwire/longwire/wire"
 )
@@ -10,8 +11,14 @@ import (
 // nobody outside can know us by a name (DNS rebinding turns a foreign page into
 // one of the same origin, and only Host tells), refuses what foreign pages
 // must not do, and lets the pages that may read what they get (CORS).
+//
+// It also bounds how long a body may take. That holds for one that no handler
+// reads too: net/http reads it before it answers, and has no bound of its own.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != http.NoBody {
+			http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // not every ResponseWriter can
+		}
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Add("Vary", "Origin")

@@ -15,7 +15,7 @@ import (
 	"github.com/longwire/longwire/wire"
 )
 
-// bodyTime is how long the body of a publication may take to arrive.
+// bodyTime is how long the body of a request may take to arrive.
 const bodyTime = 30 * time.Second
 
 // publish answers POST /channels/{channel} (docs/protocol.md, section 5.2).
@@ -39,12 +39,13 @@ func (s *Server) publishBody(w http.ResponseWriter, r *http.Request, channel str
 	if err != nil {
 		return 0, 0, err
 	}
-	http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // not every ResponseWriter can
+	if r.ContentLength > wire.MaxMessage && r.Header.Get("Expect") != "" {
+		return 0, 0, errTooLarge // its client waits for a word before it sends all that (RFC 9110, section 10.1.1)
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, wire.MaxMessage))
 	if err != nil {
 		return 0, 0, bodyError(err)
 	}
-	http.NewResponseController(w).SetReadDeadline(time.Time{})
 	data, err := appendData(nil, declared.kind(body), body)
 	if err != nil {
 		return 0, 0, err
@@ -108,9 +109,11 @@ func isContainer(body []byte) bool {
 	return s != "" && (s[0] == '{' || s[0] == '[') && utf8.Valid(body)
 }
 
+var errTooLarge = wire.Errorf(wire.CodeTooLarge, "a publication has at most %d bytes; send a smaller one", wire.MaxMessage)
+
 func bodyError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return wire.Errorf(wire.CodeTooLarge, "a publication has at most %d bytes; send a smaller one", wire.MaxMessage)
+		return errTooLarge
 	}
 	return wire.Errorf(wire.CodeBadRequest, "the body did not arrive whole; send all of it within %v", bodyTime)
 }
