@@ -60,9 +60,14 @@ func (c *Conn) use(n int) {
 }
 
 func (c *Conn) heard() {
-	if c.fresh != nil {
-		c.fresh.remove()
-		c.fresh = nil
+	m := c.fresh
+	if m == nil {
+		return
+	}
+	c.fresh = nil
+	m.remove()
+	if m.header > 0 && c.inner != nil {
+		c.inner.SetReadDeadline(time.Now().Add(m.header))
 	}
 }
 
@@ -130,10 +135,14 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return c.inner.SetDeadline(t)
 }
 
-// SetReadDeadline is as for net.Conn.
+// SetReadDeadline is as for net.Conn, except that a connection which came back
+// to its server and waits for the next request has the server's time for that.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	if c.inner == nil {
 		return nil
+	}
+	if c.fresh != nil {
+		t = c.fresh.deadline(t)
 	}
 	return c.inner.SetReadDeadline(t)
 }

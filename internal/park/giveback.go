@@ -129,6 +129,9 @@ func (a *aheadConn) Read(p []byte) (int, error) {
 }
 
 func (a *aheadConn) heard() {
+	if lower, ok := a.NetConn().(*Conn); ok {
+		lower.heard() // what is read ahead does not pass there
+	}
 	if a.fresh != nil {
 		a.fresh.remove()
 		a.fresh = nil

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // A returner is the listener by which connections come back to a server that
@@ -65,8 +66,27 @@ func (r *returner) give(conn net.Conn) {
 // A mark remembers that a connection was given back and has not been heard of
 // since. Who reads the connection removes it.
 type mark struct {
-	by   *returner
-	conn net.Conn
+	by     *returner
+	conn   net.Conn
+	header time.Duration // owned by who reads: what a request's header has, from its first byte; zero: for ever
+}
+
+// deadline returns the one for reading that conn shall have, when the server
+// wants t. The server takes conn for new, and gives it the time of a request's
+// header from now on; but this is the idle time between two requests.
+func (m *mark) deadline(t time.Time) time.Time {
+	m.header = max(0, time.Until(t))
+	if m.header == 0 { // none, or one that has passed, which ends a read that waits
+		return t
+	}
+	idle := m.by.srv.IdleTimeout
+	if idle == 0 {
+		idle = m.by.srv.ReadTimeout // as net/http has it
+	}
+	if idle <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(idle)
 }
 
 func (r *returner) mark(conn net.Conn) *mark {

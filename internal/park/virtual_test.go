@@ -37,7 +37,8 @@ func inBubble(t *testing.T, handler func(b *bubble) http.Handler, test func(t *t
 					t.Fatal(err)
 				}
 				b := &bubble{t: t, mem: memnet.Listen("memory"), g: g, end: make(chan error, 1)}
-				b.srv = &http.Server{Handler: handler(b)}
+				b.srv = &http.Server{ReadHeaderTimeout: 10 * time.Second}
+				b.srv.Handler = handler(b)
 				var ln net.Listener = WrapListener(b.mem, nil)
 				if secure {
 					ln = tls.NewListener(ln, serverTLS(t))
@@ -118,6 +119,38 @@ func TestVirtualHour(t *testing.T) {
 		if err := <-closed; !errors.Is(err, io.EOF) {
 			t.Errorf("closed: %v", err)
 		}
+	})
+}
+
+// A connection that came back may idle for as long as any other that has been
+// served, and not only for as long as a new one may take for its header; but a
+// header that has begun is given no longer than that.
+func TestVirtualIdle(t *testing.T) {
+	inBubble(t, func(b *bubble) http.Handler {
+		b.srv.IdleTimeout = 2 * time.Minute
+		return poll(t, b.g)
+	}, func(t *testing.T, b *bubble) {
+		c := b.dial()
+		br := bufio.NewReader(c)
+		get(t, c, br, "/first")
+		time.Sleep(119 * time.Second)
+		get(t, c, br, "/second")
+		began := time.Now()
+		if _, err := br.ReadByte(); err == nil || time.Since(began) != 2*time.Minute {
+			t.Errorf("idle, it ended after %v with %v", time.Since(began), err)
+		}
+		c.Close()
+
+		c = b.dial()
+		br = bufio.NewReader(c)
+		get(t, c, br, "/first")
+		time.Sleep(time.Minute)
+		io.WriteString(c, "GET")
+		began = time.Now()
+		if _, err := io.ReadAll(br); err != nil || time.Since(began).Round(time.Second) != 10*time.Second { // net/http may say why
+			t.Errorf("in a header, it ended after %v with %v", time.Since(began), err)
+		}
+		c.Close()
 	})
 }
 
