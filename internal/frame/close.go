@@ -23,6 +23,7 @@ const (
 	CloseTryLater     uint16 = 1013
 	CloseBadGateway   uint16 = 1014
 	closeLibraryFirst uint16 = 3000 // from here on registered with IANA, from 4000 on private
+	CloseFragments    uint16 = 4004 // longwire's own (docs/protocol.md, section 7): too many fragments
 	closeLast         uint16 = 4999
 )
 

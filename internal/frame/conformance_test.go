@@ -355,8 +355,8 @@ func sizeCases() []conformanceCase {
 			want: []string{"fail 1009"}},
 		// Allowed: 1000 + 1000/4 + 1024, less 2 bytes of payload, at 16 each: exactly 142 frames.
 		{id: "9.9.11", name: "as many fragments as allowed", max: 1000, in: append(empty(140), last("")), want: []string{`binary "xy"`}},
-		{id: "9.9.12", name: "flood of empty fragments", max: 1000, in: empty(142), want: []string{"fail 1009"}},
-		{id: "9.9.13", name: "flood of one-byte fragments", max: 1000, in: fragments(Text, strings.Repeat("x", 1000), 1), want: []string{"fail 1009"}},
+		{id: "9.9.12", name: "flood of empty fragments", max: 1000, in: empty(142), want: []string{"fail 4004"}},
+		{id: "9.9.13", name: "flood of one-byte fragments", max: 1000, in: fragments(Text, strings.Repeat("x", 1000), 1), want: []string{"fail 4004"}},
 	}...)
 }
 

@@ -3,7 +3,7 @@ package frame
 // An Error says that the peer broke the protocol or a limit. The connection is to be closed with Code, and Reason
 // fits into the Close frame. The values are shared; do not change them.
 type Error struct {
-	Code   uint16 // CloseProtocol, CloseInvalidData or CloseTooBig
+	Code   uint16 // CloseProtocol, CloseInvalidData, CloseTooBig or CloseFragments
 	Reason string // what was wrong, and what to do
 }
 
@@ -27,5 +27,5 @@ var (
 	errCloseReason     = &Error{CloseInvalidData, "close reason is not UTF-8"}
 	errText            = &Error{CloseInvalidData, "text is not UTF-8: send other bytes as binary"}
 	errTooBig          = &Error{CloseTooBig, "message over the size limit: send smaller ones"}
-	errFragments       = &Error{CloseTooBig, "too many fragments for the size limit: send larger ones"}
+	errFragments       = &Error{CloseFragments, "too many fragments for the size limit: send larger ones"}
 )

@@ -71,7 +71,7 @@ func reference(stream []byte, cfg *Config) (out []string) {
 				return append(out, "fail 1009")
 			}
 			if total.Int64()+int64(frames)*16 > int64(limit+limit/4+1024) {
-				return append(out, "fail 1009")
+				return append(out, "fail 4004")
 			}
 		}
 		complete := length.Cmp(big.NewInt(int64(len(stream)-at))) <= 0

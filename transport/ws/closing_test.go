@@ -233,3 +233,10 @@ func TestEngineShutsDown(t *testing.T) {
 		}
 	})
 }
+
+// The frame codec knows nothing of wire, but has a code of wire's list.
+func TestFragmentsCloseWithTheirCode(t *testing.T) {
+	if code := wire.FromCloseCode(frame.CloseFragments); code != wire.CodeTooManyFragments {
+		t.Errorf("close code %d is %s", frame.CloseFragments, code)
+	}
+}
