@@ -297,7 +297,7 @@ func (c *Conn) pace() {
 		c.q, c.bytes = nil, 0
 		c.mu.Unlock()
 		if q != nil { // left over from a full link, or sent just now; it is bounded, and it is the last
-			q.send(c.link, true)
+			_ = q.send(c.link, true) // it is closed next, whatever came of that
 			q.free()
 		}
 		c.link.Close(cl)

@@ -34,5 +34,5 @@ func WriteProblem(w http.ResponseWriter, status int, e *Error) {
 		h.Set("Retry-After", strconv.FormatInt(int64((e.Retry+time.Second-1)/time.Second), 10))
 	}
 	w.WriteHeader(status)
-	w.Write(append(body, '\n'))
+	_, _ = w.Write(append(body, '\n')) // a client that is gone needs no answer
 }

@@ -65,16 +65,16 @@ func FuzzUTF8(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, p []byte, at1, at2 uint16) {
 		var u UTF8
-		rest, good := p, true
+		rest := p
 		for _, at := range []uint16{at1, at2} {
 			cut := int(at) % (len(rest) + 1)
-			good = u.Write(rest[:cut])
+			good := u.Write(rest[:cut])
 			rest = rest[cut:]
 			if seen := p[:len(p)-len(rest)]; good != canContinue(seen) {
 				t.Fatalf("after %x: %t", seen, good)
 			}
 		}
-		if good = u.Write(rest); good != canContinue(p) {
+		if good := u.Write(rest); good != canContinue(p) {
 			t.Fatalf("after all of %x: %t", p, good)
 		}
 		if u.Done() != utf8.Valid(p) {

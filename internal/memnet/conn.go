@@ -47,7 +47,7 @@ func (c *Conn) Close() error {
 
 // Cut resets the connection: what is on its way is lost, and the peer hears
 // ECONNRESET.
-func (c *Conn) Cut() { c.end(syscall.ECONNRESET) }
+func (c *Conn) Cut() { _ = c.end(syscall.ECONNRESET) }
 
 func (c *Conn) end(reset error) error {
 	err := c.in.closeReader(reset)
@@ -86,7 +86,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 }
 
 func (c *Conn) opError(op string, err error) error {
-	if err == nil || err == io.EOF {
+	if err == nil || err == io.EOF { //nolint:errorlint // as it came from the stream, and as readers compare it
 		return err
 	}
 	return &net.OpError{Op: op, Net: "tcp", Source: c.local, Addr: c.remote, Err: err}

@@ -113,7 +113,7 @@ func (s *Server) failed(from net.Addr, err error) {
 	}
 	if p := s.Farewell(&longwire.Close{Code: wire.CodeNeedsTLS}); p != nil {
 		alien.Conn.SetWriteDeadline(time.Now().Add(wire.FlushTimeout))
-		alien.Conn.Write(s.form.Append(nil, s.framing().Kind, p))
+		_, _ = alien.Conn.Write(s.form.Append(nil, s.framing().Kind, p))
 	}
 }
 
