@@ -2,15 +2,11 @@ package loop
 
 import "errors"
 
-// Writing out. What is queued during a turn leaves at its end in one system
-// call per socket (more if it takes more than one: a queue of over 64
-// segments, or 16 KiB pieces of a layer). What the kernel refuses waits until
+// Writing out. What is queued during a turn leaves at its end, or once so many
+// sockets are owed something (flushEvery), in one system call per socket (more
+// if it takes more than one: a queue of over 64 segments, or 16 KiB pieces of
+// a layer). What the kernel refuses waits until
 // the poller says that it takes bytes again.
-
-// eagerBytes is how much an answer must have to be written right after the
-// read that it answers, while it lies in the cache. Small ones wait for the
-// end of the turn, because others may have something for the same socket.
-const eagerBytes = 512
 
 // Room reports whether n more bytes may be queued: whether nothing waits, or
 // no more than HighWater would. If not even the kernel takes what waits,

@@ -117,9 +117,6 @@ func (s *Sock) read() {
 	case s.flags&(fReadable|fHup) != 0:
 		s.readSocket()
 	}
-	if s.out != nil && s.out.n >= eagerBytes {
-		s.flush()
-	}
 }
 
 func (s *Sock) readSocket() {
