@@ -80,6 +80,7 @@ var (
 	errNoAcceptor = errors.New("ws: Handler.Acceptor is nil; set it to a *longwire.Plain")
 	errHeld       = &refusal{err: wire.Errorf(wire.CodeInternal,
 		"the server cannot take over this connection; a middleware's ResponseWriter must have an Unwrap method")}
+	errBody = bad("a handshake has no body; this one's is long, or did not arrive")
 )
 
 // ServeHTTP answers a handshake. It returns at once; the link lives on.
@@ -97,7 +98,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	taken, err := park.Take(w, r)
 	if err != nil {
-		h.refuse(w, r, errHeld.because(err))
+		f := errHeld
+		if r.Body != http.NoBody && !errors.Is(err, park.ErrNotParkable) {
+			f = errBody
+		}
+		h.refuse(w, r, f.because(err))
 		return
 	}
 	if err := h.open(taken, r, s); err != nil {

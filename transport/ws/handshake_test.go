@@ -199,6 +199,23 @@ func TestMiddlewareThatHidesHijack(t *testing.T) {
 	}
 }
 
+// A body is read and dropped, if there is not too much of it.
+func TestHandshakeWithBody(t *testing.T) {
+	s := serve(t, &Handler{Acceptor: echo(true)}, false)
+	for _, tt := range []struct{ name, send, want string }{
+		{"short", "Content-Length: 3\r\n\r\nabc", "101 Switching Protocols"},
+		{"long", "Content-Length: 1000000\r\n\r\n" + strings.Repeat("x", 300_000), "400 Bad Request"},
+		{"cut short", "Transfer-Encoding: chunked\r\n\r\n!\r\n", "400 Bad Request"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if resp := ask(t, s, strings.TrimSuffix(request(), "\r\n")+tt.send); resp.Status != tt.want {
+				body, _ := io.ReadAll(resp.Body)
+				t.Errorf("%s: %s, want %s", resp.Status, body, tt.want)
+			}
+		})
+	}
+}
+
 func TestWithoutAcceptor(t *testing.T) {
 	if resp := ask(t, serve(t, &Handler{}, false), request()); resp.StatusCode != 500 {
 		t.Errorf("status %s", resp.Status)
