@@ -124,8 +124,18 @@ func (c *Conn) SendMessage(m *Message) error {
 // SendWait is Send that waits for room until ctx ends; then it returns the
 // context's error, and nothing was queued. It must not be called on a loop.
 func (c *Conn) SendWait(ctx context.Context, kind Kind, p []byte) error {
+	return c.wait(ctx, func() error { return c.Send(kind, p) })
+}
+
+// SendMessageWait is SendMessage that waits as SendWait does.
+func (c *Conn) SendMessageWait(ctx context.Context, m *Message) error {
+	return c.wait(ctx, func() error { return c.SendMessage(m) })
+}
+
+// wait calls send until there was room for it, or ctx ends.
+func (c *Conn) wait(ctx context.Context, send func() error) error {
 	for {
-		err := c.Send(kind, p)
+		err := send()
 		if !errors.Is(err, ErrFull) {
 			return err
 		}

@@ -236,9 +236,10 @@ func TestSendWaitEnds(t *testing.T) {
 				for c.Send(Binary, make([]byte, 1000)) == nil {
 				}
 				got := make(chan error, 3)
-				for range 3 {
+				for range 2 {
 					go func() { got <- c.SendWait(context.Background(), Binary, []byte("x")) }()
 				}
+				go func() { got <- c.SendMessageWait(context.Background(), NewMessage(Binary, []byte("y"))) }()
 				synctest.Wait()
 				if len(got) > 0 {
 					t.Fatalf("SendWait did not wait: %v", <-got)

@@ -75,7 +75,7 @@ func handshake(fds []int, request, want string) error {
 		for !bytes.Contains(buf[:n], []byte("\r\n\r\n")) {
 			m, err := readBlocking(fd, buf[n:])
 			if err != nil || m <= 0 {
-				return fmt.Errorf("handshake: read %d: %v after %q", m, err, buf[:n])
+				return fmt.Errorf("handshake: read %d: %w after %q", m, err, buf[:n])
 			}
 			n += m
 		}
@@ -105,7 +105,7 @@ func (f *fleet) exchange(out, back []byte) error {
 		for n := 0; n < len(buf); {
 			m, err := readBlocking(fd, buf[n:])
 			if err != nil || m <= 0 {
-				return fmt.Errorf("echo: read %d: %v", m, err)
+				return fmt.Errorf("echo: read %d: %w", m, err)
 			}
 			n += m
 		}

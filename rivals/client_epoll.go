@@ -135,7 +135,7 @@ func (w *worker) run() error {
 				continue
 			}
 			if err != nil || n == 0 {
-				return fmt.Errorf("a link ended: read %d: %v", n, err)
+				return fmt.Errorf("a link ended: read %d: %w", n, err)
 			}
 			l.got += n
 			got += n

@@ -19,9 +19,9 @@ func startLongwireTCP(o *Options) (*Running, error) {
 		return nil, err
 	}
 	s := &tcp.Server{Acceptor: &longwire.Plain{
-		Message: func(c *longwire.Conn, k longwire.Kind, p []byte) { c.Send(k, p) },
+		Message: longwireEcho,
 		OnLoop:  true,
 	}}
-	go s.Serve(ln) // until the process ends
+	go func() { _ = s.Serve(ln) }() // until the process ends
 	return &Running{}, nil
 }

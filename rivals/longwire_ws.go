@@ -19,7 +19,9 @@ func init() {
 	Register(Server{Name: "longwire-handler", Workloads: []string{WSEcho}, Start: startLongwireHandler})
 }
 
-func longwireEcho(c *longwire.Conn, k longwire.Kind, p []byte) { c.Send(k, p) }
+func longwireEcho(c *longwire.Conn, k longwire.Kind, p []byte) {
+	_ = c.Send(k, p) // one answer to a message has room; what is lost the client misses
+}
 
 func startLongwireHandler(o *Options) (*Running, error) {
 	return serveLongwire(o, &ws.Handler{Acceptor: &longwire.Plain{Message: longwireEcho}})
@@ -48,7 +50,7 @@ func serveLongwire(o *Options, h http.Handler) (*Running, error) {
 	if err != nil {
 		return nil, err
 	}
-	go http.Serve(ln, h) // until the process ends
+	go func() { _ = http.Serve(ln, h) }() // until the process ends
 	return &Running{}, nil
 }
 
@@ -87,7 +89,7 @@ func (l *longwireLinks) publish(p []byte) {
 	defer l.mu.Unlock()
 	for _, c := range l.all {
 		if errors.Is(c.SendMessage(m), longwire.ErrFull) {
-			_ = c.SendWait(context.Background(), longwire.Binary, p) // fails when the link is gone
+			_ = c.SendMessageWait(context.Background(), m) // fails when the link is gone
 		}
 	}
 }

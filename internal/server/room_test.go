@@ -46,13 +46,13 @@ func (p *pipe) take(m *longwire.Message) error {
 	return nil
 }
 
-func (p *pipe) SendWait(_ context.Context, kind longwire.Kind, b []byte) error {
+func (p *pipe) SendMessageWait(_ context.Context, m *longwire.Message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.room == 0 && !p.closed {
 		p.more.Wait()
 	}
-	return p.take(longwire.NewMessage(kind, b))
+	return p.take(m)
 }
 
 // open makes room, or closes with none.
@@ -376,4 +376,4 @@ func BenchmarkPublish(b *testing.B) {
 type deaf struct{}
 
 func (deaf) SendMessage(*longwire.Message) error                   { return nil }
-func (deaf) SendWait(context.Context, longwire.Kind, []byte) error { return nil }
+func (deaf) SendMessageWait(context.Context, *longwire.Message) error { return nil }

@@ -11,7 +11,7 @@ import (
 // A sink is where a subscriber hears messages: a *longwire.Conn.
 type sink interface {
 	SendMessage(m *longwire.Message) error
-	SendWait(ctx context.Context, kind longwire.Kind, p []byte) error
+	SendMessageWait(ctx context.Context, m *longwire.Message) error
 }
 
 // An outlet is a connection as its subscriptions share it. What waits for it is
@@ -170,7 +170,7 @@ func (s *subscription) feed() {
 		b.bytes -= len(m.Data())
 		s.mu.Unlock()
 		// The connection's end ends it, so there is no other context.
-		if s.to.SendWait(context.Background(), m.Kind(), m.Data()) != nil {
+		if s.to.SendMessageWait(context.Background(), m) != nil {
 			s.mute()
 		}
 		s.to.add(-1, -len(m.Data()))

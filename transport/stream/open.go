@@ -28,7 +28,9 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, e *encoding) {
 	case errors.Is(err, park.ErrBody):
 		wire.WriteProblem(w, 0, wire.Errorf(wire.CodeTooLarge, "a request for a stream has no body; send messages by POST"))
 	default:
-		h.log().Debug("stream: a connection was lost", slog.Any("error", err))
+		// Its body did not come, or the client is gone already and hears nothing.
+		h.log().Debug("stream: a connection could not be taken", slog.Any("error", err))
+		wire.WriteProblem(w, 0, wire.Errorf(wire.CodeBadRequest, "a request for a stream has no body; this one's did not arrive"))
 	}
 }
 
