@@ -375,5 +375,5 @@ func BenchmarkPublish(b *testing.B) {
 
 type deaf struct{}
 
-func (deaf) SendMessage(*longwire.Message) error                   { return nil }
+func (deaf) SendMessage(*longwire.Message) error                      { return nil }
 func (deaf) SendMessageWait(context.Context, *longwire.Message) error { return nil }
