@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/longwire/longwire/internal/memnet"
@@ -48,6 +49,7 @@ func TestWaiting(t *testing.T) {
 			w.wantRead(c, "ping")
 			vanished.on(func() { vanished.s.Write([]byte("ping")) })
 		}
+		synctest.Wait() // the last turn has written
 		vanished.on(func() {
 			if n := vanished.s.Waiting(); n != 0 {
 				w.Errorf("%d bytes wait for a peer that could still take them", n)

@@ -118,7 +118,9 @@ func (l *link) hold(w http.ResponseWriter, r *http.Request) {
 		wire.WriteProblem(w, 0, wire.Errorf(wire.CodeInternal, "the server cannot stream here; a middleware's ResponseWriter must have an Unwrap method"))
 	}
 	if err != nil {
-		l.loop.PostTask(&closedTask{l, err})
+		if end := (&closedTask{l, err}); !l.loop.PostTask(end) {
+			end.Run(time.Now()) // the loop has ended, so nobody else is at it
+		}
 		return
 	}
 	held.Wait()

@@ -33,7 +33,7 @@ type Framing struct {
 
 // TooLarge is the error of a Framing for a message over the limit.
 func TooLarge(max int) error {
-	return wire.Errorf(wire.CodeTooLarge, "a message may have at most %d bytes; send a smaller one or raise MaxMessage", max)
+	return wire.Errorf(wire.CodeTooLarge, "a message may have at most %d bytes here; send a smaller one", max)
 }
 
 // Raw has no framing: a message is whatever one read brought, and is sent as it is.
