@@ -152,6 +152,16 @@ func AppendMessage(dst []byte, op Opcode, payload []byte) []byte {
 	return append(dst, payload...)
 }
 
+// AppendFragments appends payload as unmasked frames of at most size bytes of payload each: a message in fragments
+// (RFC 6455, section 5.4), or one frame if it fits.
+func AppendFragments(dst []byte, op Opcode, payload []byte, size int) []byte {
+	for len(payload) > size {
+		dst = append(AppendHeader(dst, Header{Op: op, Length: int64(size)}), payload[:size]...)
+		payload, op = payload[size:], Continuation
+	}
+	return AppendMessage(dst, op, payload)
+}
+
 // AppendMasked appends payload as one whole masked frame, the way a client sends; payload itself is left alone.
 // The key must be unpredictable wherever the payload is not one's own (RFC 6455, 10.3).
 func AppendMasked(dst []byte, op Opcode, key uint32, payload []byte) []byte {

@@ -87,3 +87,45 @@ func FuzzParseHeader(f *testing.F) {
 		}
 	})
 }
+
+func TestAppendFragments(t *testing.T) {
+	for _, tt := range []struct {
+		name, payload string
+		size, frames  int
+	}{
+		{"empty", "", 3, 1},
+		{"fits", "abc", 3, 1},
+		{"one over", "abcd", 3, 2},
+		{"many", "abcdefghij", 3, 4},
+		{"a multiple", "abcdef", 3, 2},
+		{"byte by byte", "äöü", 1, 6},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := AppendFragments([]byte("x"), Text, []byte(tt.payload), tt.size)[1:]
+			frames := 0
+			for p := b; len(p) > 0; frames++ {
+				h, n, err := ParseHeader(p)
+				if err != nil || n == 0 || h.Length > int64(tt.size) || h.Fin != (frames == tt.frames-1) || (h.Op == Text) != (frames == 0) {
+					t.Fatalf("frame %d: %+v, %v", frames, h, err)
+				}
+				p = p[n+int(h.Length):]
+			}
+			if frames != tt.frames {
+				t.Errorf("%d frames, want %d", frames, tt.frames)
+			}
+			r := &Reader{Config: &Config{}}
+			var got []byte
+			for len(b) > 0 {
+				ev, n, err := r.Next(b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, ev.Data...)
+				b = b[n:]
+			}
+			if string(got) != tt.payload {
+				t.Errorf("read %q, want %q", got, tt.payload)
+			}
+		})
+	}
+}

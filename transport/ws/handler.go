@@ -41,6 +41,10 @@ type Handler struct {
 	// means 1 MiB. What is larger ends the link with too_large before it is
 	// buffered.
 	MaxMessage int
+	// MaxFrame is the most bytes of payload that a frame to a peer has; longer
+	// messages leave in fragments (RFC 6455, section 5.4), for peers or proxies
+	// that bound frames. Zero means no bound.
+	MaxFrame int
 	// PingAfter is the silence of a peer after which it is pinged, and DeadAfter
 	// the one after which its link ends with idle_timeout, unless we hold the
 	// peer back. Both may be up to a quarter of a second late. Zero means 25 s
@@ -55,6 +59,7 @@ type Handler struct {
 	once sync.Once
 	// Immutable after once.
 	reader  frame.Config
+	form    *longwire.Form
 	beats   beats
 	origins []origin
 }
@@ -64,6 +69,12 @@ func (h *Handler) prepare() {
 	h.reader = frame.Config{Server: true, MaxMessage: h.MaxMessage}
 	if h.MaxMessage <= 0 {
 		h.reader.MaxMessage = wire.MaxMessage
+	}
+	h.form = form
+	if h.MaxFrame > 0 {
+		h.form = &longwire.Form{Name: "ws in fragments", Append: func(dst []byte, kind longwire.Kind, p []byte) []byte {
+			return frame.AppendFragments(dst, opcode(kind), p, h.MaxFrame)
+		}}
 	}
 	h.beats = newBeats(h.PingAfter, h.DeadAfter)
 	h.origins = parseOrigins(h.Origins, h.log())

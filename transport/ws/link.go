@@ -53,22 +53,26 @@ func (l *link) more() *rare {
 	return l.rare
 }
 
-// form is how messages leave on every WebSocket link.
+// form is how messages leave on WebSocket links whose handler does not bound
+// frames: all of them share it.
 var form = &longwire.Form{Name: "ws", Append: appendMessage}
 
 func appendMessage(dst []byte, kind longwire.Kind, p []byte) []byte {
-	op := frame.Text
+	return frame.AppendMessage(dst, opcode(kind), p)
+}
+
+func opcode(kind longwire.Kind) frame.Opcode {
 	if kind == longwire.Binary {
-		op = frame.Binary
+		return frame.Binary
 	}
-	return frame.AppendMessage(dst, op, p)
+	return frame.Text
 }
 
 func (l *link) Loop() *loop.Loop     { return l.sock.Loop() }
-func (l *link) Form() *longwire.Form { return form }
+func (l *link) Form() *longwire.Form { return l.h.form }
 
 func (l *link) Send(m *longwire.Message) (int, error) {
-	b := m.Frame(form)
+	b := m.Frame(l.h.form)
 	if err := l.room(len(b)); err != nil {
 		return l.sock.Waiting(), err
 	}
