@@ -1,0 +1,69 @@
+package longwire
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// A Broker carries publications between nodes and keeps history. Its methods may
+// be called from any goroutine. The package brokertest says what they promise.
+type Broker interface {
+	// Publish publishes p, which is the broker's from now on. It never blocks.
+	// done is called once, from any goroutine, also before Publish returns; for
+	// one channel in the order of the calls of Publish. It hears the publication
+	// as it is kept: p, or, if its key was used before with the same data, the
+	// first one; or an error, and then the publication may or may not have
+	// happened only if the error's code is outcome_unknown. done must not block.
+	Publish(p *Publication, done func(*Publication, error))
+	// Follow tells sink of all publications of all partitions, each partition in
+	// the order of its numbers and without a hole, from now until ctx ends, and
+	// then returns nil. The first calls, one for each partition, have no
+	// publications and say where the feed begins. Sink is called by one goroutine
+	// at a time for a partition. A publication can be read before sink hears of it.
+	Follow(ctx context.Context, sink func(Feed)) error
+	// Read walks publications of a partition in the order of their numbers. What
+	// is not within history is told first: one *GapError for each channel or
+	// pattern concerned. After any other error nothing more comes.
+	Read(ctx context.Context, r *Range) iter.Seq2[*Publication, error]
+	// Close ends it; Follow returns. What was acknowledged is kept, if the broker
+	// keeps anything.
+	Close(ctx context.Context) error
+}
+
+// A Feed is a piece of what a partition's followers hear.
+type Feed struct {
+	Partition    int
+	Epoch        uint32
+	Last         uint64 // the number of the last publication, of these or before them
+	Publications []*Publication
+}
+
+// A Range says what to read of a partition. One of After, Last and From says where
+// to begin; with all of them zero that is the oldest kept.
+type Range struct {
+	Partition int
+	Channels  []string // channels and patterns; a publication comes once, whatever the number of them it matches
+
+	Epoch uint32    // of After
+	After uint64    // those with higher numbers; with an Epoch, zero means before the first
+	Taken time.Time // when After was where somebody stood; zero if that is not known
+
+	Last int       // the last of each channel
+	From time.Time // those published then or later
+
+	Limit int // at most; zero means all
+}
+
+// A GapError says that publications may be missing before the first that is
+// read: a position is not within the channel's history any more, or never was.
+type GapError struct {
+	Channel string // or pattern
+	After   uint64 // publications up to this number are not kept, or are not known
+}
+
+// Error tells the channel.
+func (e *GapError) Error() string {
+	return fmt.Sprintf("longwire: publications of %s are missing: the position is not within its history", e.Channel)
+}
