@@ -10,6 +10,7 @@ import (
 type Message struct {
 	kind   Kind
 	data   []byte
+	at     Position
 	frames atomic.Pointer[frame] // list; grows at its head
 
 	mu sync.Mutex // one goroutine frames at a time
@@ -25,11 +26,21 @@ type frame struct {
 // any more.
 func NewMessage(kind Kind, data []byte) *Message { return &Message{kind: kind, data: data} }
 
+// NewMessageAt returns a message with the position at which a peer stands that
+// has it, for transports that can tell it beside the message: Server-Sent Events
+// do, as the id that EventSource sends back. Others leave it out.
+func NewMessageAt(kind Kind, data []byte, at Position) *Message {
+	return &Message{kind: kind, data: data, at: at}
+}
+
 // Kind returns what the bytes are.
 func (m *Message) Kind() Kind { return m.kind }
 
 // Data returns the bytes. They must not be changed.
 func (m *Message) Data() []byte { return m.data }
+
+// Position returns the message's position, empty if it has none.
+func (m *Message) Position() Position { return m.at }
 
 // cost is what the message counts for in a queue: its bytes, and something
 // for its place in it, lest a queue of empty messages has no end.
@@ -46,7 +57,7 @@ func (m *Message) Frame(f *Form) []byte {
 	if b := m.framed(f); b != nil {
 		return b
 	}
-	b := f.Append(make([]byte, 0, len(m.data)+32), m.kind, m.data)
+	b := f.append(make([]byte, 0, len(m.data)+len(m.at)+32), m)
 	m.frames.Store(&frame{form: f, b: b, next: m.frames.Load()})
 	return b
 }
@@ -69,4 +80,15 @@ type Form struct {
 	// Append appends the frame of a message to dst. It depends on nothing else,
 	// keeps nothing, and may be called from any goroutine.
 	Append func(dst []byte, kind Kind, p []byte) []byte
+	// AppendAt is Append for a message with a position, where the form tells it. Nil
+	// means that Append does. A link may need more bytes of its own to end the
+	// frame that a form of its transport begins so; only the link sends those forms.
+	AppendAt func(dst []byte, kind Kind, p []byte, at Position) []byte
+}
+
+func (f *Form) append(dst []byte, m *Message) []byte {
+	if m.at != "" && f.AppendAt != nil {
+		return f.AppendAt(dst, m.kind, m.data, m.at)
+	}
+	return f.Append(dst, m.kind, m.data)
 }
