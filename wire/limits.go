@@ -29,7 +29,41 @@ const (
 	// MaxID is the largest `id` of a client's frame: the largest integer that a JavaScript number holds
 	// exactly.
 	MaxID = 1<<53 - 1
+
+	// MaxDepth is how deep the arrays and objects of a frame may nest, its own braces included. Nobody's data
+	// comes near it, and programs that read JSON by recursion can follow.
+	MaxDepth = 512
+
+	// MaxKey, MaxMethod and MaxName bound what the server keeps or logs of a frame, in bytes. A key has room for
+	// two UUIDs and a prefix.
+	MaxKey    = 128
+	MaxMethod = 128
+	MaxName   = 64
+
+	// MaxCredential bounds the `token` of a frame, in bytes. 16 KiB hold a JWT with more claims than any proxy
+	// would let through in a header.
+	MaxCredential = 16 << 10
+
+	// MaxHeaders and MaxHeaderBytes bound a publication's headers: how many, and the bytes of all names and
+	// values together.
+	MaxHeaders     = 16
+	MaxHeaderBytes = 4 << 10
+
+	// MaxContentType is the longest media type of data: the two names of RFC 6838 section 4.2, at the length
+	// that it recommends.
+	MaxContentType = 127
 )
+
+// MaxFrame returns the most that a frame may take in bytes where the data of a message may have so many,
+// zero meaning [MaxMessage]. Data that is no text travels in base64, 4 bytes for 3; 4 KiB are for the rest of
+// the frame: channel, key, headers. However small messages are, 64 KiB leave room for a `connect` with its
+// token and its list of subscriptions.
+func MaxFrame(message int) int {
+	if message <= 0 {
+		message = MaxMessage
+	}
+	return max(64<<10, (message+2)/3*4+4<<10)
+}
 
 // Queues of one connection. Past them the peer is not read (incoming) or is served from history (outgoing).
 const (
