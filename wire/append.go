@@ -29,7 +29,7 @@ func AppendString[T string | []byte](dst []byte, s T) []byte {
 			high |= w
 			i += 8
 		}
-		for i < len(s) && s[i] >= ' ' && s[i] != '"' && s[i] != '\\' {
+		for i < len(s) && plain(s[i]) {
 			high |= uint64(s[i])
 			i++
 		}

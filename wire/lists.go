@@ -18,7 +18,7 @@ func (f *Frame) Subscriptions() iter.Seq2[Subscription, error] {
 		s := scanner{p: f.Subscribe, i: 1}
 		for !s.take(']') {
 			s.take(',')
-			s.space()
+			s.next()
 			entry, err := s.subscription()
 			if !yield(entry, err) || err != nil {
 				return
@@ -66,7 +66,7 @@ var errEntry = Errorf(CodeBadFrame, `an entry of subscribe is an object such as 
 // unescaped returns what the last string means, given what stands between its quotes. What it stands in is
 // not changed, because it may be walked again.
 func (s *scanner) unescaped(raw []byte) []byte {
-	if !s.escaped {
+	if s.last&escaped == 0 {
 		return raw
 	}
 	return appendUnescaped(make([]byte, 0, len(raw)), raw)

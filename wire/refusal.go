@@ -6,7 +6,7 @@ import "unicode/utf8"
 // refused as such.
 func (s *scanner) refusal(ok bool, c Code, what string) error {
 	switch {
-	case ok && !s.deep && !s.badText:
+	case ok && !s.deep && s.all&badText == 0:
 		return nil
 	case !utf8.Valid(s.p):
 		return &Error{Code: CodeBadUTF8}

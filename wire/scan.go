@@ -1,23 +1,18 @@
 package wire
 
-import (
-	"encoding/binary"
-	"math/bits"
-	"unicode/utf8"
-)
-
-// A scanner walks JSON text (RFC 8259) once, from its beginning to its end, and checks all of it. It copies
-// nothing and does not recurse. What comes before the text breaks has been seen by then, which is how the id
-// of a broken frame is known.
+// A scanner walks JSON text once, from its beginning to its end, and checks all of it. It copies nothing and
+// does not recurse. What comes before the text breaks has been seen by then, which is how the id of a broken
+// frame is known.
 type scanner struct {
-	p []byte
-	i int // the next byte
+	p      []byte
+	i      int  // the next byte
+	isUTF8 bool // somebody has checked that p is
 
-	why     string // how the text breaks at i; empty while it does not
-	escaped bool   // the last string has a backslash
-	spaced  bool   // white space was skipped inside of a value
-	deep    bool   // something nests too deep; it was skipped unchecked
-	badText bool   // some string is not UTF-8
+	why    string // how the text breaks at i; empty while it does not
+	last   textNotes
+	all    textNotes // of every string
+	spaced bool      // white space was skipped inside of a value
+	deep   bool      // something nests too deep; it was skipped unchecked
 }
 
 func (s *scanner) fail(why string) bool {
@@ -25,21 +20,21 @@ func (s *scanner) fail(why string) bool {
 	return false
 }
 
-// space skips white space.
-func (s *scanner) space() {
-	for s.i < len(s.p) && isSpace(s.p[s.i]) {
-		s.i++
-	}
-}
-
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
 
-// next returns the next byte that is not white space, and zero at the end.
+func skipSpace(p []byte, i int) int {
+	for i < len(p) && isSpace(p[i]) {
+		i++
+	}
+	return i
+}
+
+// next skips white space and returns the byte behind it, which is zero at the end.
 func (s *scanner) next() byte {
 	if s.i < len(s.p) && s.p[s.i] > ' ' {
 		return s.p[s.i]
 	}
-	s.space()
+	s.i = skipSpace(s.p, s.i)
 	if s.i < len(s.p) {
 		return s.p[s.i]
 	}
@@ -57,7 +52,7 @@ func (s *scanner) take(c byte) bool {
 
 // end reports whether only white space follows.
 func (s *scanner) end() bool {
-	if s.space(); s.i < len(s.p) {
+	if s.i = skipSpace(s.p, s.i); s.i < len(s.p) {
 		return s.fail("something follows the value")
 	}
 	return true
@@ -90,175 +85,62 @@ func (s *scanner) name(first bool) (name []byte, ok bool) {
 	if !s.take(':') {
 		return nil, s.fail("a colon should be here")
 	}
-	s.space()
+	s.next()
 	return name, true
 }
 
 // value walks the value that begins at the next byte.
 func (s *scanner) value() bool {
-	if s.i < len(s.p) && (s.p[s.i] == '{' || s.p[s.i] == '[') {
-		return s.nested()
-	}
-	return s.scalar()
-}
-
-func (s *scanner) scalar() bool {
-	if s.i >= len(s.p) {
-		return s.fail("it ends here")
-	}
-	switch c := s.p[s.i]; c {
-	case '"':
-		return s.str()
-	case 't':
-		return s.word("true")
-	case 'f':
-		return s.word("false")
-	case 'n':
-		return s.word("null")
-	}
-	return s.number()
-}
-
-func (s *scanner) word(w string) bool {
-	if len(s.p)-s.i < len(w) || string(s.p[s.i:s.i+len(w)]) != w {
-		return s.fail("a value should be here")
-	}
-	s.i += len(w)
-	return true
-}
-
-// number walks a number (RFC 8259, section 6).
-func (s *scanner) number() bool {
-	if s.p[s.i] == '-' {
-		s.i++
-	}
-	switch {
-	case s.i < len(s.p) && s.p[s.i] == '0':
-		s.i++
-	case !s.digits():
-		return s.fail("a value should be here")
-	}
-	if s.i < len(s.p) && s.p[s.i] == '.' {
-		s.i++
-		if !s.digits() {
-			return s.fail("a digit should be here")
+	if s.i < len(s.p) {
+		switch s.p[s.i] {
+		case '"':
+			return s.str()
+		case '{', '[':
+			return s.nested()
 		}
 	}
-	if s.i < len(s.p) && s.p[s.i]|0x20 == 'e' {
-		s.i++
-		if s.i < len(s.p) && (s.p[s.i] == '+' || s.p[s.i] == '-') {
-			s.i++
-		}
-		if !s.digits() {
-			return s.fail("a digit should be here")
-		}
-	}
-	return true
+	return s.word()
 }
 
-// digits skips digits, and reports whether there was one.
-func (s *scanner) digits() bool {
-	i := s.i
-	for i < len(s.p) && s.p[i]-'0' <= 9 {
-		i++
-	}
-	some := i > s.i
-	s.i = i
-	return some
-}
-
-const (
-	lowBits  = 0x0101010101010101
-	highBits = 0x8080808080808080
-)
-
-// special marks, in the highest bit of its byte, the first byte of w that cannot stand in a string as it is:
-// a quote, a backslash or a control character. Bytes above the first may be marked wrongly, by a borrow.
-func special(w uint64) uint64 {
-	quote := w ^ '"'*lowBits
-	slash := w ^ '\\'*lowBits
-	return ((quote-lowBits)&^quote | (slash-lowBits)&^slash | (w-' '*lowBits)&^w) & highBits
-}
-
-// str walks the string whose quote is the next byte. Strings are most of any frame, so they are walked eight
-// bytes a step, and looked at as text only if something in them is not ASCII.
 func (s *scanner) str() bool {
-	p, i := s.p, s.i+1
-	var high uint64
-	s.escaped = false
-	for {
-		for i+8 <= len(p) {
-			w := binary.LittleEndian.Uint64(p[i:])
-			if m := special(w); m != 0 {
-				n := bits.TrailingZeros64(m) &^ 7 // bits before the marked byte
-				high |= w & (1<<n - 1)
-				i += n / 8
-				break
-			}
-			high |= w
-			i += 8
-		}
-		for i < len(p) && p[i] >= ' ' && p[i] != '"' && p[i] != '\\' { // the last seven bytes, or none
-			high |= uint64(p[i])
-			i++
-		}
-		if i < len(p) && p[i] == '"' {
-			break
-		}
-		if i = s.escape(i); i < 0 {
-			return false
-		}
+	end, notes := stringAt(s.p, s.i, s.isUTF8)
+	s.last = notes
+	s.all |= notes
+	if end < 0 {
+		return s.brokenString(end)
 	}
-	if high&highBits != 0 && !utf8.Valid(p[s.i+1:i]) {
-		s.badText = true
-	}
-	s.i = i + 1
+	s.i = end
 	return true
 }
 
-// escape walks the escape at i, and returns where the string goes on, -1 where it breaks.
-func (s *scanner) escape(i int) int {
-	s.escaped = true
+func (s *scanner) brokenString(at int) bool {
+	s.i = ^at
 	switch {
-	case i >= len(s.p):
-		s.i = i
-		s.fail("it ends inside of a string")
-		return -1
-	case s.p[i] != '\\':
-		s.i = i
-		s.fail("a control character in a string is written as an escape")
-		return -1
+	case s.i == len(s.p):
+		return s.fail("it ends inside of a string")
+	case s.p[s.i] != '\\':
+		return s.fail("a control character in a string is written as an escape")
 	}
-	if i+1 < len(s.p) {
-		switch s.p[i+1] {
-		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-			return i + 2
-		case 'u':
-			if _, ok := hex4(s.p[i+2:]); ok {
-				return i + 6
-			}
-		}
-	}
-	s.i = i
-	s.fail("this is no escape")
-	return -1
+	return s.fail("this is no escape")
 }
 
-// hex4 reads the four digits of a \u escape.
-func hex4(p []byte) (r rune, ok bool) {
-	if len(p) < 4 {
-		return 0, false
+func (s *scanner) word() bool {
+	end := wordAt(s.p, s.i)
+	if end < 0 {
+		return s.brokenWord(end)
 	}
-	for _, c := range p[:4] {
-		switch {
-		case '0' <= c && c <= '9':
-			c -= '0'
-		case 'a' <= c|0x20 && c|0x20 <= 'f':
-			c = c | 0x20 - 'a' + 10
-		default:
-			return 0, false
-		}
-		r = r<<4 | rune(c)
+	s.i = end
+	return true
+}
+
+func (s *scanner) brokenWord(at int) bool {
+	begun := ^at > s.i
+	s.i = ^at
+	switch {
+	case s.i == len(s.p):
+		return s.fail("it ends here")
+	case begun:
+		return s.fail("a digit should be here")
 	}
-	return r, true
+	return s.fail("a value should be here")
 }

@@ -30,7 +30,7 @@ type ServerFrame struct {
 	Method string          `json:"method"`
 	Type   string          `json:"type"`
 	Data   json.RawMessage `json:"data"`
-	Data64 *[]byte         `json:"data64"` // nil if it was not there
+	Data64 []byte          `json:"data64"` // nil if it was not there
 
 	// Of error and close. Err puts them together.
 
@@ -54,7 +54,7 @@ type ServerFrame struct {
 func (f *ServerFrame) Value() (t Type, contentType string, p []byte, err error) {
 	switch {
 	case f.Data64 != nil:
-		return Binary, f.Type, *f.Data64, nil
+		return Binary, f.Type, f.Data64, nil
 	case f.Data == nil:
 		return JSON, "", nil, Errorf(CodeBadFrame, "the server's %s has no data", f.Op)
 	case f.Type == "text":

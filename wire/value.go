@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"slices"
 )
 
@@ -33,6 +34,9 @@ var errBase64 = Errorf(CodeBadFrame, "data64 is not base64 with padding (RFC 464
 // they are. The value must be valid, as [CheckJSON] and [Frame.Parse] see to: what is appended otherwise is
 // anything. It is on one line then, as a line end can only be between tokens.
 func AppendCompact(dst, value []byte) []byte {
+	if !hasSpace(value) {
+		return append(dst, value...)
+	}
 	from := 0
 	for i := 0; i < len(value); {
 		switch c := value[i]; {
@@ -49,6 +53,23 @@ func AppendCompact(dst, value []byte) []byte {
 		}
 	}
 	return append(dst, value[from:]...)
+}
+
+// hasSpace reports whether there is white space anywhere, in strings or between tokens. In JSON no other byte
+// is below 0x21.
+func hasSpace(p []byte) bool {
+	for len(p) >= 8 {
+		if w := binary.LittleEndian.Uint64(p); (w-0x21*ones)&^w&highBits != 0 {
+			return true
+		}
+		p = p[8:]
+	}
+	for _, c := range p {
+		if c <= ' ' {
+			return true
+		}
+	}
+	return false
 }
 
 // stringEnd returns the place behind the string that i is inside of.
