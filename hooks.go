@@ -16,8 +16,8 @@ type (
 	// A heart speaks after a silence: where it stands. It sends that itself.
 	heart interface {
 		// Heartbeat is called when the transport would send a ping of its own, or
-		// just before it does so on a WebSocket, or when a poll's time is over. It
-		// returns true if the peer was sent something.
+		// just before it does so on a WebSocket. It returns true if the peer was sent
+		// something. Polls need none: their answers say where a standing stands.
 		Heartbeat(now time.Time) bool
 		// Answers reports whether the peer answers pings, so that its silence means
 		// that it is gone. WebSockets need not ask: every one answers.
@@ -34,6 +34,13 @@ type (
 	// header Longwire-Position and the member position. It may set further headers.
 	standing interface {
 		Standing(h http.Header) Position
+	}
+	// A settler may be about to send something by itself, as what it reads from
+	// history. While it has not settled, a poll whose time is over, perhaps at
+	// once, waits for something to be sent or for Wake of the link, for 5 s at
+	// most. So a poll that does not wait gets what history has.
+	settler interface {
+		Settled() bool
 	}
 )
 
@@ -61,9 +68,14 @@ type (
 	polled interface {
 		ServePoll(w http.ResponseWriter, r *http.Request)
 	}
+	// A waker is to be woken whenever its receiver, a settler, has settled. Others
+	// than links that are polled do nothing then.
+	waker interface {
+		Wake()
+	}
 )
 
-var _ = []any{(heart)(nil), (header)(nil), (standing)(nil), (placer)(nil), (mover)(nil), (tailed)(nil), (polled)(nil)}
+var _ = []any{(heart)(nil), (header)(nil), (standing)(nil), (placer)(nil), (mover)(nil), (tailed)(nil), (polled)(nil), (settler)(nil), (waker)(nil)}
 
 // A Way is a transport over HTTP, as [Node.Handler] mounts it: ws.Way, stream.Way.
 type Way interface {

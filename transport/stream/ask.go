@@ -3,11 +3,13 @@ package stream
 import (
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
+	"github.com/longwire/longwire"
 	"github.com/longwire/longwire/internal/loop"
 	"github.com/longwire/longwire/internal/park"
 	"github.com/longwire/longwire/wire"
@@ -16,10 +18,11 @@ import (
 // An ask is one poll: a request that waits for an answer. It is served by its
 // goroutine if there is an answer at once, else parked.
 type ask struct {
-	l    *link
-	ack  uint64 // 0: none
-	wait time.Duration
-	done chan reply // capacity 2: that it has to wait, and the answer
+	l     *link
+	ack   uint64 // 0: none
+	wait  time.Duration
+	opens bool       // it is the POST that opens the link; see connect.go
+	done  chan reply // capacity 2: that it has to wait, and the answer
 
 	// Owned by the loop, once parked.
 	sock  *loop.Sock // nil before, and once answered
@@ -31,6 +34,8 @@ type ask struct {
 type reply struct {
 	wait     bool // there is nothing yet: wait
 	err      *wire.Error
+	end      *longwire.Close // the link was not opened, because of this
+	header   http.Header     // the receiver's; nil if it has nothing to add
 	body     []byte
 	number   uint64
 	numbered bool
@@ -90,7 +95,7 @@ func (a *ask) serve(w http.ResponseWriter, r *http.Request) {
 
 // stay waits with the request's goroutine.
 func (a *ask) stay(w http.ResponseWriter, r *http.Request) {
-	t := time.NewTimer(a.wait + wire.FlushTimeout) // the loop has its own; this is for one that has ended
+	t := time.NewTimer(a.wait + settleTime + wire.FlushTimeout) // the loop has its own; this is for one that has ended
 	defer t.Stop()
 	select {
 	case rep := <-a.done:
@@ -155,9 +160,20 @@ func (a *ask) write(w http.ResponseWriter, rep reply) {
 		wire.WriteProblem(w, 0, rep.err)
 		return
 	}
+	if rep.end != nil {
+		a.l.h.refuse(w, a.l.enc, rep.end)
+		return
+	}
+	maps.Copy(w.Header(), rep.header)
+	if a.opens {
+		w.Header().Set("Cache-Control", "no-store") // it may tell a secret
+	}
 	a.l.h.setHeader(w.Header(), a.l.enc)
 	if rep.numbered {
 		w.Header().Set("Longwire-Answer", strconv.FormatUint(rep.number, 10))
+	}
+	if a.opens {
+		w.WriteHeader(http.StatusCreated)
 	}
 	_, _ = w.Write(rep.body) // a client that is gone asks again
 }

@@ -20,9 +20,9 @@ import (
 // A receiver that implements heart speaks for itself.
 
 // A heart is a [longwire.Receiver] that has something to say when a stream was
-// silent for long, or when a poll's time is over: where it stands, in the
-// session protocol. It sends it, and returns true if that makes a heartbeat
-// needless.
+// silent for long: where it stands, in the session protocol; or when a poll's
+// time is over, unless it is a standing. It sends it, and returns true if that
+// makes a heartbeat needless.
 type heart interface {
 	Heartbeat(now time.Time) bool
 }
@@ -51,7 +51,7 @@ func (l *link) live(now time.Time) {
 }
 
 func (l *link) pingAfter() time.Duration {
-	if l.enc.Ping == "" {
+	if _, ok := l.recv.(heart); !ok && l.enc.Ping == "" {
 		return 0
 	}
 	return or(l.h.PingAfter, wire.StreamPingAfter)
@@ -82,7 +82,7 @@ func (l *link) arm(now time.Time) {
 func (l *link) Fire(now time.Time) {
 	switch {
 	case l.poll != nil:
-		l.poll.late(now)
+		l.poll.fire(now)
 		return
 	case l.state&closing != 0:
 		return
@@ -101,10 +101,12 @@ func (l *link) Fire(now time.Time) {
 }
 
 func (l *link) ping(now time.Time) {
-	if l.sock.Waiting() == 0 {
-		if r, ok := l.recv.(heart); !ok || !r.Heartbeat(now) {
-			l.sock.Lend(l.enc.ping(l.chunked))
-		}
-	}
 	l.spoke = millis(now)
+	if l.sock.Waiting() > 0 {
+		return
+	}
+	if r, ok := l.recv.(heart); ok && r.Heartbeat(now) || l.state&closing != 0 {
+		return
+	}
+	l.sock.Lend(l.enc.ping(l.chunked))
 }

@@ -33,6 +33,7 @@ type delivery struct {
 	l     *link
 	kind  longwire.Kind
 	lines bool   // body is elements, one on each line
+	raw   bool   // or frames, of kind: nobody has looked at them
 	body  []byte // what is not told yet
 	size  int
 	begun bool
@@ -101,8 +102,8 @@ func (u *waiting) drop(l *link) {
 	}
 }
 
-// next takes the next message from the body, which was checked. The last line
-// may be empty: then there is none.
+// next takes the next message from the body, which was checked unless it is
+// raw. The last line may be empty: then there is none.
 func (d *delivery) next() (longwire.Kind, []byte, bool) {
 	if !d.lines {
 		p := d.body
@@ -111,7 +112,11 @@ func (d *delivery) next() (longwire.Kind, []byte, bool) {
 	}
 	for len(d.body) > 0 {
 		line := d.line()
-		if len(line) > 0 {
+		switch {
+		case len(line) == 0:
+		case d.raw:
+			return d.kind, line, true
+		default:
 			kind, p, err := parseElement(line)
 			return kind, p, err == nil
 		}

@@ -1,8 +1,7 @@
 package stream
 
 import (
-	"mime"
-	"strconv"
+	"cmp"
 	"time"
 
 	"github.com/longwire/longwire"
@@ -32,120 +31,23 @@ type Encoder struct {
 	Ping string
 
 	poll bool // answers requests one by one, in JSON
+
+	// appendAt is Append for a message with a position, up to the end of the id
+	// that tells it; a line feed, and the empty line, follow. Nil: positions are
+	// not told.
+	appendAt func(dst []byte, kind longwire.Kind, p []byte, at longwire.Position) []byte
 }
 
 // An Opening is what an Encoder may tell at the beginning of a stream.
 type Opening struct {
 	Link, Secret string        // to talk back by POST; empty if the handler does not listen
 	Retry        time.Duration // how long to wait before connecting again
+	ID           string        // what Last-Event-ID shall be until a message has one; empty: nothing
 }
-
-// An encoding is an Encoder with what is made of it once.
-type encoding struct {
-	*Encoder
-	media   string        // of ContentType, without parameters
-	plain   longwire.Form // where the connection's end, or HTTP/2, ends the body
-	chunked longwire.Form // RFC 9112, section 7.1
-	pings   [2][]byte     // plain and chunked, shared by all links, so a ping takes no memory
-}
-
-// The encodings of this package are shared by all handlers, so that a message
-// is framed once for all of them.
-var known = map[*Encoder]*encoding{
-	SSE: newEncoding(SSE), NDJSON: newEncoding(NDJSON), Poll: newEncoding(Poll), Lines: newEncoding(Lines),
-}
-
-func encodingOf(e *Encoder) *encoding {
-	if k := known[e]; k != nil {
-		return k
-	}
-	return newEncoding(e)
-}
-
-func newEncoding(e *Encoder) *encoding {
-	n := &encoding{Encoder: e}
-	n.media, _, _ = mime.ParseMediaType(e.ContentType)
-	n.plain = longwire.Form{Name: e.Name, Append: e.Append}
-	if e.poll {
-		n.plain.Append = n.appendElement
-	}
-	n.chunked = longwire.Form{Name: e.Name + " in chunks", Append: func(dst []byte, kind longwire.Kind, p []byte) []byte {
-		begin := len(dst)
-		return endChunk(e.Append(beginChunk(dst), kind, p), begin)
-	}}
-	n.pings = [2][]byte{[]byte(e.Ping), endChunk(append(beginChunk(nil), e.Ping...), 0)}
-	return n
-}
-
-func (n *encoding) ping(chunked bool) []byte {
-	if chunked {
-		return n.pings[1]
-	}
-	return n.pings[0]
-}
-
-// appendElement is a message in the queue of a poll link: with a comma behind it.
-func (n *encoding) appendElement(dst []byte, kind longwire.Kind, p []byte) []byte {
-	begin := len(dst)
-	if dst = n.Append(dst, kind, p); len(dst) > begin {
-		dst = append(dst, ',')
-	}
-	return dst
-}
-
-// chunkRoom is room for the longest size of a chunk. What of it is not needed
-// is closed up afterwards.
-const chunkRoom = "0000000000000000\r\n"
-
-func beginChunk(dst []byte) []byte { return append(dst, chunkRoom...) }
-
-// endChunk makes a chunk of what follows the room at begin. A chunk of nothing
-// would be the last (RFC 9112, section 7.1), so nothing makes no chunk.
-func endChunk(dst []byte, begin int) []byte {
-	n := len(dst) - begin - len(chunkRoom)
-	if n == 0 {
-		return dst[:begin]
-	}
-	var digits [16]byte
-	size := strconv.AppendInt(digits[:0], int64(n), 16)
-	at := begin + copy(dst[begin:], size)
-	at += copy(dst[at:], "\r\n")
-	at += copy(dst[at:], dst[begin+len(chunkRoom):])
-	return append(dst[:at], "\r\n"...)
-}
-
-const lastChunk = "0\r\n\r\n"
 
 // appendCloseJSON appends the members of a close, without braces.
 func appendCloseJSON(dst []byte, c *longwire.Close) []byte {
-	code := c.Code
-	if code == "" {
-		code = wire.CodeNormal
-	}
-	dst = append(dst, `"code":`...)
-	dst = appendString(dst, []byte(code))
-	dst = append(dst, `,"reason":`...)
-	dst = appendString(dst, []byte(shortened(c.Text())))
-	dst = append(dst, `,"retry":`...)
-	return strconv.AppendInt(dst, retryMillis(c.Retry), 10)
-}
-
-// retryMillis is how the wire tells when to connect again: milliseconds, -1 for never.
-func retryMillis(d time.Duration) int64 {
-	if d < 0 {
-		return -1
-	}
-	return int64((d + time.Millisecond - 1) / time.Millisecond)
-}
-
-// shortened cuts a reason to what every transport can carry, between characters.
-func shortened(s string) string {
-	if len(s) <= wire.MaxReason {
-		return s
-	}
-	end := wire.MaxReason
-	for end > 0 && s[end]&0xc0 == 0x80 {
-		end--
-	}
-	return s[:end]
+	dst = wire.AppendString(append(dst, `"code":`...), string(cmp.Or(c.Code, wire.CodeNormal)))
+	dst = wire.AppendMember(dst, "reason", wire.ShortReason(c.Text()))
+	return wire.AppendNumber(dst, "retry", wire.Millis(c.Retry))
 }

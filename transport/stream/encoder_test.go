@@ -19,7 +19,7 @@ func TestNDJSON(t *testing.T) {
 		data string
 		want string
 	}{
-		{"text", longwire.Text, "a\r\n\t\"\\\x00\x7fé\u2028😀", `"a\r\n\t\"\\\u0000\u007fé` + "\u2028" + `😀"`},
+		{"text", longwire.Text, "a\r\n\t\"\\\x00\x7fé\u2028😀", `"a\r\n\t\"\\\u0000` + "\x7f" + `é` + "\u2028" + `😀"`},
 		{"not UTF-8", longwire.Text, "a\xffb\xc3", `"a` + "\ufffd" + `b` + "\ufffd" + `"`},
 		{"empty", longwire.Text, "", `""`},
 		{"JSON", longwire.JSON, "\t{\n\"a\" : [1.0e1, \" \\\" \\\\\", \"é\"] }\r\n", `{"a":[1.0e1," \" \\","é"]}`},

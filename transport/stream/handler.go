@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +50,8 @@ type Handler struct {
 	Engine *longwire.Engine
 	// Log hears of requests that cannot be served. Nil means slog.Default().
 	Log *slog.Logger
+
+	session bool // POST opens a link that is polled, and sends it frames; see connect.go
 
 	once sync.Once
 	// Immutable after once.
@@ -129,14 +129,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.MethodGet, http.MethodHead:
 		h.get(w, r, q)
 	case http.MethodPost:
-		if h.Upstream {
+		switch {
+		case h.session:
+			h.connect(w, r)
+			return
+		case h.Upstream:
 			h.post(w, r, q)
 			return
 		}
 		fallthrough
 	default:
 		allow := "GET, HEAD"
-		if h.Upstream {
+		if h.Upstream || h.session {
 			allow = "GET, HEAD, POST"
 		}
 		w.Header().Set("Allow", allow)
@@ -158,26 +162,6 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, q url.Values) {
 	default:
 		h.stream(w, r, e)
 	}
-}
-
-// choose finds the encoding that a request asks for.
-func (h *Handler) choose(r *http.Request, q url.Values) *encoding {
-	if h.polling != nil && (q.Has("wait") || h.Upstream && q.Has("link")) {
-		return h.polling
-	}
-	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
-		media, _, _ := strings.Cut(part, ";")
-		media = strings.TrimSpace(media)
-		for _, e := range h.encodings {
-			if !e.poll && strings.EqualFold(media, e.media) {
-				return e
-			}
-		}
-	}
-	if i := slices.IndexFunc(h.encodings, func(e *encoding) bool { return !e.poll }); i >= 0 {
-		return h.encodings[i]
-	}
-	return h.polling
 }
 
 // setHeader sets what every response of e has. What a middleware has decided

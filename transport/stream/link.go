@@ -38,6 +38,7 @@ type link struct {
 	taken *park.Taken     // where a stream's connection goes back to; nil if it does not
 	box   *box            // what waits while there is no socket to take it; nil while there is
 	poll  *poll           // nil for a stream
+	tail  *tail           // what its ids end with; nil if that is nothing
 	up    *waiting        // bodies that the receiver has no time for; nil while there are none
 	end   *longwire.Close // why it is closing
 	until time.Duration   // the end of its lifetime, since epoch; zero for never
@@ -60,11 +61,26 @@ type box struct {
 	full bool // Send said ErrFull: Drained is owed
 }
 
+// A placer is an Acceptor that may know on which loop the link of a request
+// belongs: its session's. The body is that of a POST. Nil leaves the choice.
+type placer interface {
+	LoopFor(r *http.Request, body []byte) *loop.Loop
+}
+
+func (h *Handler) place(r *http.Request, body []byte) *loop.Loop {
+	if p, ok := h.Acceptor.(placer); ok {
+		if l := p.LoopFor(r, body); l != nil {
+			return l
+		}
+	}
+	return h.Engine.Or().Loops().Least()
+}
+
 // newLink notes what a link shall know of its request. The request itself, with
 // net/http's buffers, must not be held by it.
-func (h *Handler) newLink(r *http.Request, e *encoding) *link {
+func (h *Handler) newLink(r *http.Request, body []byte, e *encoding) *link {
 	l := &link{
-		h: h, loop: h.Engine.Or().Loops().Least(), enc: e,
+		h: h, loop: h.place(r, body), enc: e,
 		tls: r.TLS, local: unique.Make(localAddr(r)), remote: parseAddr(r.RemoteAddr),
 		request: r.URL.RequestURI() + "\n" + string(longwire.HeaderOf(r.Header, used)),
 	}
@@ -117,29 +133,25 @@ func (l *link) Info() *longwire.LinkInfo {
 
 func (l *link) Loop() *loop.Loop { return l.loop }
 
-func (l *link) Form() *longwire.Form {
-	if l.chunked {
-		return &l.enc.chunked
-	}
-	return &l.enc.plain
-}
+func (l *link) Form() *longwire.Form { return l.enc.form(l.chunked) }
 
 func (l *link) Send(m *longwire.Message) (int, error) {
-	b := m.Frame(l.Form())
+	b, end := l.framed(m)
 	if l.box != nil {
-		return l.put(b, false)
+		return l.put(b, end, false)
 	}
-	if err := l.room(len(b)); err != nil {
+	if err := l.room(len(b) + len(end)); err != nil {
 		return l.unsent(), err
 	}
 	l.speak()
 	l.sock.Lend(b)
+	l.sock.Write(end)
 	return l.sock.Waiting(), nil
 }
 
 func (l *link) SendFramed(b []byte, last bool) (int, error) {
 	if l.box != nil {
-		return l.put(b, last)
+		return l.put(b, nil, last)
 	}
 	if err := l.room(len(b)); err != nil && (!last || errors.Is(err, longwire.ErrClosed)) {
 		return l.unsent(), err
@@ -167,23 +179,23 @@ func (l *link) unsent() int {
 }
 
 // put is Send without a socket.
-func (l *link) put(b []byte, last bool) (int, error) {
-	q, held := l.box, len(l.box.buf)
+func (l *link) put(b, end []byte, last bool) (int, error) {
+	q, held, n := l.box, len(l.box.buf), len(b)+len(end)
 	if l.poll != nil {
-		held += len(l.poll.kept)
+		held += len(l.poll.kept.body)
 	}
 	switch {
 	case l.state&closing != 0:
 		return held, longwire.ErrClosed
-	case held > 0 && held+len(b) > wire.MaxQueuedOut && !last:
+	case held > 0 && held+n > wire.MaxQueuedOut && !last:
 		q.full = true
 		return held, longwire.ErrFull
 	}
-	q.buf = append(q.buf, b...)
-	if l.poll != nil && len(b) > 0 {
+	q.buf = append(append(q.buf, b...), end...)
+	if l.poll != nil && n > 0 {
 		l.poll.wake()
 	}
-	return held + len(b), nil
+	return held + n, nil
 }
 
 // Drained hears that the socket has room again.

@@ -3,9 +3,9 @@ package stream
 import (
 	"encoding/base64"
 	"encoding/json"
-	"unicode/utf8"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/wire"
 )
 
 // NDJSON is one JSON value on each line. A text is a JSON string, JSON is the
@@ -55,77 +55,20 @@ func appendValue(dst []byte, kind longwire.Kind, p []byte) []byte {
 			return dst
 		}
 	}
-	return appendString(dst, p)
+	return wire.AppendString(dst, p)
 }
 
-// appendCompact appends a JSON value without the white space between its
-// tokens, so on one line, and with numbers and strings untouched. If p is not
-// JSON it appends nothing.
+// appendCompact appends a JSON value on one line. If p is not JSON it appends nothing.
 func appendCompact(dst, p []byte) ([]byte, bool) {
 	if !json.Valid(p) {
 		return dst, false
 	}
-	quoted, from := false, 0
-	for i := 0; i < len(p); i++ {
-		switch c := p[i]; {
-		case c == '"':
-			quoted = !quoted
-		case c == '\\':
-			i++ // only strings have one
-		case !quoted && (c == ' ' || c == '\n' || c == '\t' || c == '\r'):
-			dst = append(dst, p[from:i]...)
-			from = i + 1
-		}
-	}
-	return append(dst, p[from:]...), true
-}
-
-const hex = "0123456789abcdef"
-
-// appendString appends p as a JSON string (RFC 8259, section 7). What is not
-// UTF-8 becomes U+FFFD.
-func appendString(dst, p []byte) []byte {
-	dst = append(dst, '"')
-	from := 0
-	for i := 0; i < len(p); {
-		c := p[i]
-		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRune(p[i:])
-			if r == utf8.RuneError && n == 1 {
-				dst = append(dst, p[from:i]...)
-				dst = append(dst, "\ufffd"...)
-				from = i + 1
-			}
-			i += n
-			continue
-		}
-		if c < ' ' || c == '"' || c == '\\' || c == 0x7f {
-			dst = appendEscape(append(dst, p[from:i]...), c)
-			from = i + 1
-		}
-		i++
-	}
-	dst = append(dst, p[from:]...)
-	return append(dst, '"')
-}
-
-func appendEscape(dst []byte, c byte) []byte {
-	switch c {
-	case '"', '\\':
-		return append(dst, '\\', c)
-	case '\n':
-		return append(dst, `\n`...)
-	case '\r':
-		return append(dst, `\r`...)
-	case '\t':
-		return append(dst, `\t`...)
-	}
-	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+	return wire.AppendCompact(dst, p), true
 }
 
 // appendCredentials appends what a client needs to talk back.
 func appendCredentials(dst []byte, link, secret string) []byte {
-	dst = appendString(append(dst, `{"link":`...), []byte(link))
-	dst = appendString(append(dst, `,"secret":`...), []byte(secret))
+	dst = wire.AppendString(append(dst, `{"link":`...), link)
+	dst = wire.AppendMember(dst, "secret", secret)
 	return append(dst, '}')
 }

@@ -17,7 +17,7 @@ import (
 // header leaves, so that a refusal has its status; what it sends meanwhile waits
 // in the link's box.
 func (h *Handler) stream(w http.ResponseWriter, r *http.Request, e *encoding) {
-	l := h.newLink(r, e)
+	l := h.newLink(r, nil, e)
 	l.box = &box{}
 	t, err := park.Take(w, r)
 	switch {
@@ -85,7 +85,7 @@ func (l *link) park(t *park.Taken) {
 			l.refuse(now, t, head, c)
 			return l
 		}
-		l.h.streamHeader(head.Header, l)
+		at := l.header(head.Header)
 		b, err := park.AppendHead(make([]byte, 0, 512), now, head)
 		if err != nil { // a middleware's header, which net/http would have refused
 			l.h.log().Error("stream: no header", slog.Any("error", err))
@@ -93,7 +93,7 @@ func (l *link) park(t *park.Taken) {
 			s.Close(l.end, 0)
 			return l
 		}
-		s.Lend(l.appendOpening(b))
+		s.Lend(l.appendOpening(b, at))
 		l.opened(now)
 		return l
 	}) // if the loop has ended, the connection is closed
@@ -101,16 +101,16 @@ func (l *link) park(t *park.Taken) {
 
 // hold serves the link by this goroutine, until it ends.
 func (l *link) hold(w http.ResponseWriter, r *http.Request) {
-	if c := l.acceptNow(nil); c != nil {
+	var at longwire.Position
+	if c := l.acceptNow(func(time.Time) { at = l.header(w.Header()) }); c != nil {
 		l.h.refuse(w, l.enc, c)
 		return
 	}
-	l.h.streamHeader(w.Header(), l)
 	held, err := park.Hold(w, r)
 	if err == nil {
 		err = l.loop.Adopt(held, nil, func(now time.Time, s *loop.Sock) loop.Handler {
 			l.sock = s
-			s.Write(l.appendOpening(nil))
+			s.Write(l.appendOpening(nil, at))
 			l.opened(now)
 			return l
 		})
@@ -134,20 +134,30 @@ type closedTask struct {
 
 func (t *closedTask) Run(now time.Time) { t.l.Closed(now, t.err) }
 
-// streamHeader is setHeader for a stream that begins.
-func (h *Handler) streamHeader(header http.Header, l *link) {
-	h.setHeader(header, l.enc)
-	if h.Upstream {
-		header.Set("Longwire-Link", l.id.String())
-		header.Set("Longwire-Secret", h.secret(l.id))
-	}
+// A header is a [longwire.Receiver] that has something to add to the header of
+// a stream's response, and may know the position at which the stream begins.
+type header interface {
+	Header(h http.Header) longwire.Position
 }
 
-func (l *link) appendOpening(dst []byte) []byte {
+// header sets the header of a stream that begins. On the loop.
+func (l *link) header(to http.Header) (at longwire.Position) {
+	l.h.setHeader(to, l.enc)
+	if l.h.Upstream {
+		to.Set("Longwire-Link", l.id.String())
+		to.Set("Longwire-Secret", l.h.secret(l.id))
+	}
+	if r, ok := l.recv.(header); ok {
+		at = r.Header(to)
+	}
+	return at
+}
+
+func (l *link) appendOpening(dst []byte, at longwire.Position) []byte {
 	if l.enc.Open == nil {
 		return dst
 	}
-	o := &Opening{Retry: l.h.retry()}
+	o := &Opening{Retry: l.h.retry(), ID: l.idOf(at)}
 	if l.h.Upstream {
 		o.Link, o.Secret = l.id.String(), l.h.secret(l.id)
 	}

@@ -29,13 +29,33 @@ import (
 // Without a link, GET ?wait=25s is one answer: what its receiver sends until
 // there is something to tell, or nothing after that time. The link lives as long.
 //
+// A receiver that is a standing is asked at each answer where it stands. Only
+// the answer of a poll that is superseded does not say so, because what was sent
+// before may be in the next. One that has not settled is still about to send what
+// there was before; a poll whose time is over waits for that, for a while.
+//
 // Polls that have to wait do so parked, and their connections go back to the
 // server with the answer.
 
 const (
 	defaultWait = 25 * time.Second
 	maxWait     = 60 * time.Second // what proxies commonly allow
+	settleTime  = 5 * time.Second  // for history to be read
 )
+
+// A standing is a [longwire.Receiver] that knows how far what it sent goes, for
+// the header Longwire-Position and the member position of an answer. It may
+// set further headers, which are kept with an answer that is kept.
+type standing interface {
+	Standing(h http.Header) longwire.Position
+}
+
+// A settler is a [longwire.Receiver] that may be about to send something by
+// itself, as what it reads from history. It calls Wake of its link once it has
+// settled.
+type settler interface {
+	Settled() bool
+}
 
 // A poll is what a link that is polled has beside the others. It belongs to
 // its link's loop.
@@ -43,9 +63,10 @@ type poll struct {
 	l      *link
 	once   bool // one answer, and the link ends
 	posted bool // a task is about to answer
+	late   bool // the time of the poll that waits is over, but the receiver has not settled
 
 	number  uint64 // of the last answer with messages
-	kept    []byte // that answer, until it is acknowledged
+	kept    reply  // that answer, until it is acknowledged; without a body there is none
 	waiting *ask   // the poll that waits, if one does
 }
 
@@ -67,7 +88,7 @@ func (h *Handler) pollOpen(w http.ResponseWriter, r *http.Request) {
 		wire.WriteProblem(w, 0, err)
 		return
 	}
-	l := h.newLink(r, h.polling)
+	l := h.newLink(r, nil, h.polling)
 	l.openPoll(false)
 	c := l.acceptNow(func(now time.Time) {
 		l.poll.expect()
@@ -105,7 +126,7 @@ func (h *Handler) pollAgain(w http.ResponseWriter, r *http.Request, q url.Values
 
 // pollOnce answers GET ?wait= without a link.
 func (h *Handler) pollOnce(w http.ResponseWriter, r *http.Request, q url.Values) {
-	l := h.newLink(r, h.polling)
+	l := h.newLink(r, nil, h.polling)
 	l.openPoll(true)
 	a, err := newAsk(l, q)
 	if err != nil {
@@ -117,6 +138,13 @@ func (h *Handler) pollOnce(w http.ResponseWriter, r *http.Request, q url.Values)
 		return
 	}
 	a.serve(w, r)
+}
+
+// Wake has a poll answered that waits for the receiver only to settle. On the loop.
+func (l *link) Wake() {
+	if l.poll != nil {
+		l.poll.wake()
+	}
 }
 
 // wake has messages answered at the end of what the loop is at, so that those
@@ -131,19 +159,24 @@ func (p *poll) wake() {
 // Run answers the poll that waits.
 func (p *poll) Run(now time.Time) {
 	p.posted = false
-	if p.waiting != nil && p.ready() {
+	if p.waiting != nil && (p.ready() || p.late && p.settled()) {
 		p.give(now)
 	}
 }
 
 func (p *poll) ready() bool { return len(p.l.box.buf) > 0 || p.l.end != nil }
 
+func (p *poll) settled() bool {
+	r, ok := p.l.recv.(settler)
+	return !ok || p.l.state&closing != 0 || r.Settled()
+}
+
 // hear takes a poll.
 func (p *poll) hear(now time.Time, a *ask) {
 	l := p.l
 	switch {
 	case p.l.box == nil:
-		a.answer(now, reply{err: refusalOf(wire.CodeNotFound)})
+		a.answer(now, reply{err: l.h.gone()})
 		return
 	case a.ack > p.number:
 		a.answer(now, reply{err: wire.Errorf(wire.CodeBadRequest, "there was no answer %d yet", a.ack)})
@@ -151,19 +184,27 @@ func (p *poll) hear(now time.Time, a *ask) {
 	}
 	if old := p.waiting; old != nil {
 		p.waiting = nil
-		old.answer(now, p.reply(p.body(nil, `,"superseded":true`)))
+		old.answer(now, p.reply(p.body(nil, "", true)))
 	}
-	if p.kept != nil && a.ack == p.number {
-		p.kept = nil
+	if p.kept.body != nil && a.ack == p.number {
+		p.kept = reply{}
 		p.roomAgain(now)
 	}
-	p.waiting = a
-	if p.kept == nil && !p.ready() && a.wait > 0 {
-		a.done <- reply{wait: true}
-		l.loop.After(a.wait, &l.timer)
+	p.waiting, p.late = a, false
+	if p.kept.body != nil || p.ready() {
+		p.give(now)
 		return
 	}
-	p.give(now)
+	wait := a.wait
+	if wait == 0 {
+		if p.settled() {
+			p.give(now)
+			return
+		}
+		p.late, wait = true, settleTime
+	}
+	a.done <- reply{wait: true}
+	l.loop.After(wait, &l.timer)
 }
 
 // roomAgain lets a receiver go on that found the link full.
@@ -178,24 +219,45 @@ func (p *poll) roomAgain(now time.Time) {
 func (p *poll) give(now time.Time) {
 	a, l := p.waiting, p.l
 	p.waiting = nil
-	var body []byte
-	switch {
-	case p.kept != nil:
-		body = p.kept
-	case len(l.box.buf) > 0:
-		p.number++
-		body = p.body(l.box.buf[:len(l.box.buf)-1], "")
-		l.box.buf = nil
-		p.kept = body
-	default:
-		body = p.body(nil, "")
+	if a.opens && (l.end != nil || len(l.box.buf) == 0) {
+		p.refuse(now, a)
+		return
 	}
-	a.answer(now, p.reply(body))
+	rep := p.kept
+	if rep.body == nil {
+		rep = p.next()
+	}
+	a.answer(now, rep)
 	if p.once {
 		p.ended(&longwire.Close{Code: wire.CodeNormal})
 		return
 	}
 	p.expect()
+}
+
+// next makes an answer of what waits, and keeps it if there is something.
+func (p *poll) next() reply {
+	var elements []byte
+	if n := len(p.l.box.buf); n > 0 {
+		p.number++
+		elements = p.l.box.buf[:n-1]
+		p.l.box.buf = nil
+	}
+	var at longwire.Position
+	header := http.Header{}
+	if r, ok := p.l.recv.(standing); ok && p.l.state&told == 0 {
+		if at = r.Standing(header); at != "" {
+			header.Set("Longwire-Position", string(at))
+		}
+	}
+	rep := p.reply(p.body(elements, at, false))
+	if len(header) > 0 {
+		rep.header = header
+	}
+	if elements != nil {
+		p.kept = rep
+	}
+	return rep
 }
 
 func (p *poll) reply(body []byte) reply {
@@ -206,8 +268,8 @@ func (p *poll) reply(body []byte) reply {
 }
 
 // body makes an answer of elements joined by commas.
-func (p *poll) body(elements []byte, more string) []byte {
-	b := append(make([]byte, 0, len(elements)+64), '{')
+func (p *poll) body(elements []byte, at longwire.Position, superseded bool) []byte {
+	b := append(make([]byte, 0, len(elements)+len(at)+64), '{')
 	if !p.once {
 		b = append(b, `"answer":`...)
 		b = strconv.AppendUint(b, p.number, 10)
@@ -216,8 +278,13 @@ func (p *poll) body(elements []byte, more string) []byte {
 	b = append(b, `"messages":[`...)
 	b = append(b, elements...)
 	b = append(b, ']')
-	b = append(b, more...)
-	if p.l.end != nil && more == "" && p.l.enc.Close != nil {
+	if at != "" {
+		b = wire.AppendMember(b, "position", string(at))
+	}
+	switch {
+	case superseded:
+		b = append(b, `,"superseded":true`...)
+	case p.l.end != nil && p.l.enc.Close != nil:
 		b = append(b, `,"close":`...)
 		b = p.l.enc.Close(b, p.l.end)
 	}
@@ -227,14 +294,15 @@ func (p *poll) body(elements []byte, more string) []byte {
 // expect waits for the next poll.
 func (p *poll) expect() { p.l.loop.After(or(p.l.h.PollWithin, pollWithin), &p.l.timer) }
 
-// late is the timer: of the poll that waits, or for the next one.
-func (p *poll) late(now time.Time) {
+// fire is the timer: of the poll that waits, or for the next one.
+func (p *poll) fire(now time.Time) {
 	l := p.l
 	switch {
+	case p.waiting != nil && !p.late && !p.waiting.opens && !p.settled():
+		p.late = true
+		l.loop.After(settleTime, &l.timer)
 	case p.waiting != nil:
-		if r, ok := l.recv.(heart); ok && l.state&closing == 0 {
-			r.Heartbeat(now)
-		}
+		p.beat(now)
 		if p.waiting != nil {
 			p.give(now)
 		}
@@ -246,13 +314,23 @@ func (p *poll) late(now time.Time) {
 	}
 }
 
+// beat lets a receiver speak that has no other way to say where it stands.
+func (p *poll) beat(now time.Time) {
+	if _, ok := p.l.recv.(standing); ok || p.l.state&closing != 0 {
+		return
+	}
+	if r, ok := p.l.recv.(heart); ok {
+		r.Heartbeat(now)
+	}
+}
+
 // left hears that the client of a poll is gone.
 func (p *poll) left(a *ask) {
 	if p.waiting != a {
 		return
 	}
 	p.waiting = nil
-	if p.once {
+	if p.once || a.opens {
 		p.ended(&longwire.Close{Code: wire.CodeNormal, Remote: true})
 		return
 	}
@@ -275,15 +353,15 @@ func (p *poll) forget() {
 	l.timer.Stop()
 	l.h.links.remove(l.id)
 	l.box = nil
-	p.kept = nil
+	p.kept = reply{}
 }
 
 // finish is Close: the receiver hears that the link is closed, and who polls
 // it, or does so later, gets what was sent before and is told why.
 func (p *poll) finish() {
 	l := p.l
+	p.wake() // first, while the receiver can still say where it stands
 	l.loop.PostTask((*tellTask)(l))
-	p.wake()
 	if p.once && p.waiting == nil {
 		return // its only poll comes at once
 	}

@@ -79,7 +79,15 @@ func (h *Handler) linkOf(r *http.Request, q url.Values) (*link, *wire.Error) {
 
 // readBody reads and checks a body. The deadline is for the caller to set.
 func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) (*delivery, *wire.Error) {
-	most := h.maxMessage()
+	p, err := readAll(w, r, h.maxMessage())
+	if err != nil {
+		return nil, err
+	}
+	return newDelivery(r.Header.Get("Content-Type"), p)
+}
+
+// readAll reads a body of at most so many bytes.
+func readAll(w http.ResponseWriter, r *http.Request, most int) ([]byte, *wire.Error) {
 	tooLarge := wire.Errorf(wire.CodeTooLarge, "a body may have at most %d bytes", most)
 	if r.ContentLength > int64(most) {
 		return nil, tooLarge
@@ -93,7 +101,7 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) (*delivery, *
 		return nil, wire.Errorf(wire.CodeBadRequest, "the body did not arrive whole within %v", bodyTime)
 	}
 	http.NewResponseController(w).SetReadDeadline(time.Time{})
-	return newDelivery(r.Header.Get("Content-Type"), p)
+	return p, nil
 }
 
 func newDelivery(contentType string, p []byte) (*delivery, *wire.Error) {

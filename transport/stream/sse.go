@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/wire"
 )
 
 // SSE is Server-Sent Events (WHATWG HTML, section 9.2), what EventSource reads.
@@ -37,11 +38,7 @@ type Event struct {
 // breaks and NULs. An ID that has some is left out as a whole, because another
 // than was meant would be worse than none.
 func AppendEvent(dst []byte, e *Event) []byte {
-	if e.ID != "" && !strings.ContainsAny(e.ID, "\r\n\x00") {
-		dst = append(dst, "id: "...)
-		dst = append(dst, e.ID...)
-		dst = append(dst, '\n')
-	}
+	dst = appendID(dst, e.ID)
 	if e.Name != "" {
 		dst = append(dst, "event: "...)
 		for i := range len(e.Name) {
@@ -52,6 +49,14 @@ func AppendEvent(dst []byte, e *Event) []byte {
 		dst = append(dst, '\n')
 	}
 	return append(appendData(dst, e.Data), '\n')
+}
+
+func appendID(dst []byte, id string) []byte {
+	if id == "" || strings.ContainsAny(id, "\r\n\x00") {
+		return dst
+	}
+	dst = append(append(dst, "id: "...), id...)
+	return append(dst, '\n')
 }
 
 // appendData writes one data: line for each line of p, also if that is empty.
@@ -91,7 +96,7 @@ func appendSSE(dst []byte, kind longwire.Kind, p []byte) []byte {
 }
 
 func openSSE(dst []byte, o *Opening) []byte {
-	dst = appendRetry(dst, o.Retry)
+	dst = appendID(appendRetry(dst, o.Retry), o.ID)
 	dst = append(dst, '\n')
 	if o.Link == "" {
 		return dst
@@ -101,7 +106,7 @@ func openSSE(dst []byte, o *Opening) []byte {
 
 func appendRetry(dst []byte, d time.Duration) []byte {
 	dst = append(dst, "retry: "...)
-	dst = strconv.AppendInt(dst, retryMillis(d), 10)
+	dst = strconv.AppendInt(dst, wire.Millis(d), 10)
 	return append(dst, '\n')
 }
 
