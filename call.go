@@ -1,11 +1,84 @@
 package longwire
 
-// A Call is a request of a session that waits for its answer.
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/longwire/longwire/wire"
+)
+
+// ErrReplied says that a call was answered before. The first answer counts.
+var ErrReplied = errors.New("longwire: this call was answered already")
+
+// A Call is a request of a session that waits for its answer. Its methods may be
+// called from any goroutine. A call that is never answered is never answered: its
+// peer gives up when it likes, and a session has at most 1,024 of them before it
+// is not read any more.
 type Call struct {
 	Method string // 1 to 128 bytes
 	Kind   Kind
 	Data   []byte // the handler's to keep
 
-	session *Session
-	id      uint64
+	session  *Session
+	line     *line
+	id       uint64
+	answered atomic.Bool
+}
+
+// Session returns who asks.
+func (c *Call) Session() *Session { return c.session }
+
+// Reply answers, with a copy of data; JSON must be valid. If the link on which the
+// call came is gone, nobody hears the answer.
+func (c *Call) Reply(kind Kind, data []byte) error {
+	if kind == JSON {
+		if err := wire.CheckJSON(data); err != nil {
+			return err
+		}
+		data = wire.AppendCompact(make([]byte, 0, len(data)), data)
+	}
+	b := wire.AppendReply(make([]byte, 0, len(data)+64), c.id)
+	return c.answer(append(wire.AppendData(b, wire.Type(kind), "", data), '}'))
+}
+
+// Fail answers with an error: a [wire.Error] in err as it is, any other as
+// internal, and its text is logged and not told.
+func (c *Call) Fail(err error) error {
+	e, ok := errors.AsType[*wire.Error](err)
+	if !ok {
+		c.session.node.log.Warn("longwire: a call failed", "method", c.Method, "err", err)
+		e = &wire.Error{Code: wire.CodeInternal}
+	}
+	return c.answer(wire.AppendError(nil, c.id, e))
+}
+
+func (c *Call) answer(b []byte) error {
+	if c.answered.Swap(true) {
+		return ErrReplied
+	}
+	s, l := c.session, c.line
+	s.hub.loop.PostTask(effect(func(time.Time) {
+		s.owed.Add(-1)
+		s.reply(l, b)
+		s.answered(l)
+	}))
+	return nil
+}
+
+// call hands a call to the hook.
+func (s *Session) call(l *line, f *wire.Frame) error {
+	t, data, _, err := f.Value(nil)
+	if err != nil {
+		return err
+	}
+	if f.Data == nil && f.Data64 == nil {
+		t, data = wire.JSON, []byte("null")
+	}
+	c := &Call{Method: string(f.Method), Kind: Kind(t), Data: data, session: s, line: l, id: f.ID}
+	s.owed.Add(1)
+	if err := s.node.survive(func() error { s.node.opts.Handler.Call(s, c); return nil }); err != nil {
+		c.Fail(err)
+	}
+	return nil
 }

@@ -11,6 +11,7 @@ type Message struct {
 	kind   Kind
 	data   []byte
 	at     Position
+	parts  []*Message            // it stands for these, one behind the other; nil mostly
 	frames atomic.Pointer[frame] // list; grows at its head
 
 	mu sync.Mutex // one goroutine frames at a time
@@ -86,7 +87,22 @@ type Form struct {
 	AppendAt func(dst []byte, kind Kind, p []byte, at Position) []byte
 }
 
+// joinMessages returns a message that stands for several: its frame is theirs.
+func joinMessages(run []entry) *Message {
+	m := &Message{parts: make([]*Message, len(run))}
+	for i := range run {
+		m.parts[i] = run[i].m
+	}
+	return m
+}
+
 func (f *Form) append(dst []byte, m *Message) []byte {
+	for _, p := range m.parts {
+		dst = append(dst, p.Frame(f)...)
+	}
+	if m.parts != nil {
+		return dst
+	}
 	if m.at != "" && f.AppendAt != nil {
 		return f.AppendAt(dst, m.kind, m.data, m.at)
 	}

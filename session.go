@@ -1,7 +1,141 @@
 package longwire
 
+import (
+	"encoding/base64"
+	"sync/atomic"
+	"time"
+
+	"github.com/longwire/longwire/wire"
+)
+
 // A Session is one peer: who it is, its subscriptions and what is owed to it,
-// whatever links come and go. Its methods may be called from any goroutine.
+// whatever links come and go. Its methods may be called from any goroutine,
+// also from hooks.
+//
+// It belongs to one event loop for as long as it lives; links come to it there.
 type Session struct {
-	node *Node
+	// Immutable once it began.
+	node   *Node
+	hub    *hub
+	id     token
+	secret token
+	since  time.Time // when it began
+
+	peer   atomic.Pointer[Peer] // any goroutine
+	closed atomic.Bool          // nothing can be sent to it any more; any goroutine
+	unsent atomic.Int32         // bytes of frames on their way to the loop; any goroutine
+	owed   atomic.Int32         // calls and publications that wait for their answers; any goroutine
+
+	// Owned by the loop.
+	line   *line // nil while it has no link
+	subs   []*sub
+	byName map[string]*sub // of subs; nil while there are few
+	more   *more           // what few need; nil mostly
+	rate   rate
+	flags  uint16
+}
+
+// Bits of a session's flags.
+const (
+	sBegun  = 1 << iota // has a peer, and is in the registry unless it only reads
+	sReader             // reads channels: no session of the protocol
+	sToken              // its link resumes by one token: live or behind as a whole
+	sTailed             // its link puts something of its own into each message
+	sQuiet              // its link pings by itself
+	sFull               // its link has no room: Drained will come
+	sKnown              // the peer was told id and secret, and can come back
+	sBusy               // a goroutine runs its hooks
+	sHeld               // history is asked where subscriptions begin
+	sEnded              // it has ended
+)
+
+// busy reports whether frames have to wait for those before them.
+func (s *Session) busy() bool { return s.flags&(sBusy|sHeld) != 0 }
+
+// A token is an id or a secret: 128 random bits.
+type token [16]byte
+
+// tokenText is the length of a token's text.
+const tokenText = 22
+
+func (t *token) String() string { return string(t.appendTo(nil)) }
+
+func (t *token) appendTo(dst []byte) []byte {
+	return base64.RawURLEncoding.AppendEncode(dst, t[:])
+}
+
+func parseToken(s string) (t token, ok bool) {
+	if len(s) != tokenText {
+		return t, false
+	}
+	_, err := base64.RawURLEncoding.Strict().Decode(t[:], []byte(s))
+	return t, err == nil
+}
+
+// ID returns the session's public id. It is no secret.
+func (s *Session) ID() string { return s.id.String() }
+
+// Peer returns who the session belongs to; never nil.
+func (s *Session) Peer() *Peer {
+	if p := s.peer.Load(); p != nil {
+		return p
+	}
+	return &Peer{}
+}
+
+// more is what a session needs in rare states only.
+type more struct {
+	catch catching
+	queue *frames // that wait for others; nil while none do
+	posts *posts  // what came by POST; nil without
+	away  *away   // while it has no link
+}
+
+func (s *Session) rare() *more {
+	if s.more == nil {
+		s.more = &more{}
+	}
+	return s.more
+}
+
+// stand returns the number up to which the session has everything that it is to get.
+func (s *Session) stand() uint64 {
+	if len(s.subs) == 0 {
+		return s.hub.horizon
+	}
+	n := ^uint64(0)
+	for _, t := range s.subs {
+		if t.catches() {
+			n = min(n, t.after)
+		} else {
+			n = min(n, max(t.after, s.hub.had(t)))
+		}
+	}
+	return n
+}
+
+// position returns where the session stands, for the peer to come back with.
+func (s *Session) position(now time.Time) Position {
+	return formatPosition(s.node.epoch.Load(), s.stand(), now)
+}
+
+// inboxOf returns the session's inbox, or an empty name.
+func (s *Session) inboxOf() string {
+	if u := s.Peer().User; u != "" {
+		return Inbox(u)
+	}
+	return ""
+}
+
+// mayName reports whether the session may name a channel or pattern where no
+// hook decides: its own inbox, and anything in which @ begins no token. A pattern
+// whose first token is a wildcard could match inboxes, which are of one token.
+func (s *Session) mayName(name string) error {
+	if s.node.opts.Open || name == s.inboxOf() {
+		return nil
+	}
+	if name[0] == '@' || name[0] == '*' || name[0] == '>' {
+		return wire.Errorf(wire.CodeForbidden, "%.80q is not for everybody: name channels, and patterns that begin with a word", name)
+	}
+	return nil
 }

@@ -1,0 +1,98 @@
+package longwire
+
+import (
+	"time"
+
+	"github.com/longwire/longwire/internal/loop"
+	"github.com/longwire/longwire/wire"
+)
+
+// A session without a link waits for its peer to come back, for the resume window.
+// What is published meanwhile is not queued: whoever comes back says where it
+// stands. A session ends at once if its peer cannot come back, because it never
+// learned the secret; if it said goodbye; or if this end closed it.
+
+// An away is the wait.
+type away struct {
+	timer  loop.Timer
+	s      *Session
+	reason *Close
+}
+
+// lost hears that the session's link is gone.
+func (s *Session) lost(now time.Time, c *Close) {
+	s.leaveLine()
+	switch {
+	case s.flags&sEnded != 0:
+		return
+	case s.flags&sBegun == 0:
+		s.flags |= sEnded
+		return
+	}
+	goodbye := c.Remote && c.code() == wire.CodeNormal && c.Number != wsGoingAway
+	if s.flags&(sReader|sKnown) != sKnown || goodbye || s.node.opts.ResumeWindow <= 0 || s.node.ending.Load() {
+		s.end(now, c)
+		return
+	}
+	a := &away{s: s, reason: c}
+	a.timer.Owner = a
+	s.rare().away = a
+	s.hub.loop.After(s.node.opts.ResumeWindow, &a.timer)
+}
+
+// wsGoingAway is what a browser closes with when its page goes: it may be back.
+const wsGoingAway = 1001
+
+// leaveLine parts the session from its link.
+func (s *Session) leaveLine() {
+	s.line = nil
+	s.flags &^= sFull | sHeld
+	if m := s.more; m != nil {
+		m.catch.first, m.catch.then = nil, nil
+	}
+}
+
+// Fire is the end of the resume window.
+func (a *away) Fire(now time.Time) { a.s.end(now, a.reason) }
+
+func (s *Session) stopWaiting() {
+	if m := s.more; m != nil && m.away != nil {
+		m.away.timer.Stop()
+		m.away = nil
+	}
+}
+
+// end ends the session for good.
+func (s *Session) end(now time.Time, c *Close) {
+	if s.flags&sEnded != 0 {
+		return
+	}
+	s.flags |= sEnded
+	s.closed.Store(true)
+	s.stopWaiting()
+	for len(s.subs) > 0 {
+		s.unsubscribe(s.subs[len(s.subs)-1])
+	}
+	if s.flags&sReader != 0 {
+		delete(s.hub.readers, s)
+		return
+	}
+	s.node.sessions.remove(s)
+	if m := s.more; m != nil && m.posts != nil {
+		m.posts.drop()
+	}
+	if s.node.opts.Handler.Disconnect != nil {
+		s.hub.loop.Go(&farewell{s.node, &DisconnectEvent{ID: s.ID(), Peer: s.Peer(), Reason: c, Lived: now.Sub(s.since)}})
+	}
+}
+
+// A farewell is the hook's part of the end.
+type farewell struct {
+	n *Node
+	e *DisconnectEvent
+}
+
+// Work tells the hook.
+func (f *farewell) Work() {
+	_ = f.n.survive(func() error { f.n.opts.Handler.Disconnect(f.n.ctx, f.e); return nil }) // it is logged
+}

@@ -1,0 +1,348 @@
+package longwire
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Catching up. A subscription that is not live is brought there from history: one
+// whose link had no room, one that began in the past, one that came back. Nothing
+// is queued for it meanwhile. All of a session's that catch up do so together, in
+// the order of the numbers, each from its own place:
+//
+//   - what is in the recent window is sent by the loop itself;
+//   - what is older is read from the broker on another goroutine, a page at a time;
+//   - when the window's end is reached nothing is missing, and they are live.
+//
+// The socket paces it: where it has no room, that is where they stand, and Drained
+// goes on from there.
+type catching struct {
+	n       int         // subscriptions that are not live
+	first   []firstRead // those of them whose place history has to tell
+	then    func(now time.Time, gaps []gap)
+	reading bool // another goroutine reads for it
+	posted  bool // a task goes on
+}
+
+// A firstRead is a subscription whose since is not a place yet.
+type firstRead struct {
+	sub  *sub
+	from since
+}
+
+// A gap is what a subscription was not given.
+type gap struct {
+	sub      *sub
+	after    Position // where it stood, or was said to stand
+	position Position // where it goes on
+}
+
+const (
+	pagePublications = 256 // of one read
+	pageBytes        = 64 << 10
+	windowEvents     = 256 // that are looked at in one go
+	windowRounds     = 8   // before others have their turn
+	maxLastOfAll     = 1000
+)
+
+// catching returns how many subscriptions are not live.
+func (m *more) catching() int {
+	if m == nil {
+		return 0
+	}
+	return m.catch.n
+}
+
+// forget takes out a subscription that ends.
+func (m *more) forget(t *sub) {
+	if m == nil || !t.catches() {
+		return
+	}
+	m.catch.n--
+	for i := range m.catch.first {
+		if m.catch.first[i].sub == t {
+			m.catch.first = append(m.catch.first[:i], m.catch.first[i+1:]...)
+			break
+		}
+	}
+}
+
+// catch makes a subscription catch up from number on.
+func (s *Session) catch(t *sub, number uint64) {
+	t.after = number
+	if !t.catches() {
+		t.flags |= subCatching
+		s.rare().catch.n++
+	}
+}
+
+// live makes all that catch up live: they had everything up to number.
+func (s *Session) live(number uint64) {
+	for _, t := range s.subs {
+		if t.catches() {
+			t.flags &^= subCatching
+			t.after = max(t.after, number)
+		}
+	}
+	s.more.catch.n = 0
+}
+
+// fallBehind notes that the link has no room: live subscriptions are so no
+// longer. The one that found out had everything up to upTo.
+func (s *Session) fallBehind(failed *sub, upTo uint64) {
+	s.flags |= sFull
+	for _, t := range s.subs {
+		if t.catches() {
+			continue
+		}
+		had := upTo
+		if t != failed {
+			had = s.hub.had(t)
+		}
+		s.catch(t, max(t.after, had))
+	}
+	if s.line != nil {
+		s.pace(s.line)
+	}
+}
+
+// subscribeSince makes a subscription. It reports whether its place has yet to be told.
+func (s *Session) subscribeSince(name string, from since) (*sub, bool) {
+	t, _ := s.subscribe(name, 0)
+	return t, s.startAt(t, from)
+}
+
+// startAt sets where a subscription begins.
+func (s *Session) startAt(t *sub, from since) (told bool) {
+	n := s.node
+	if from.now() {
+		return false
+	}
+	looking := n.looking.Load()
+	if at := from.at; from.told && at.epoch == n.epoch.Load() && at.number <= looking && n.recent.holds(at.number) {
+		s.catch(t, at.number)
+		return false
+	}
+	s.catch(t, looking)
+	c := &s.rare().catch
+	c.first = append(c.first, firstRead{t, from})
+	s.flags |= sHeld
+	return true
+}
+
+// catchUp goes on, if it can.
+func (s *Session) catchUp(now time.Time) {
+	if s.more == nil {
+		return
+	}
+	c := &s.more.catch
+	switch {
+	case c.reading || c.posted || s.line == nil || s.flags&(sFull|sEnded) != 0:
+	case len(c.first) > 0:
+		s.readFirst(now)
+	case s.flags&sHeld != 0:
+		s.placed(now, nil)
+	case c.n > 0:
+		s.fromWindow(now)
+	}
+}
+
+// fromWindow sends what is in the recent window.
+func (s *Session) fromWindow(now time.Time) {
+	n, buf := s.node, s.hub.window[:0]
+	for range windowRounds {
+		after := s.least()
+		events, ok := n.recent.after(buf, after)
+		if !ok {
+			s.readPage(now, after)
+			return
+		}
+		if len(events) == 0 {
+			s.live(after)
+			return
+		}
+		full := s.sendEvents(events)
+		clear(events)
+		if full {
+			return
+		}
+	}
+	s.more.catch.posted = true
+	s.hub.loop.PostTask(effect(func(now time.Time) {
+		s.more.catch.posted = false
+		s.catchUp(now)
+	}))
+}
+
+// least returns the place of the one that is furthest behind.
+func (s *Session) least() uint64 {
+	n := ^uint64(0)
+	for _, t := range s.subs {
+		if t.catches() {
+			n = min(n, t.after)
+		}
+	}
+	return n
+}
+
+// sendEvents sends events to those that catch up and want them. It reports
+// whether the link has no more room.
+func (s *Session) sendEvents(events []*event) (full bool) {
+	for _, e := range events {
+		for _, t := range s.subs {
+			if t.catches() && t.after < e.p.Number && t.list.topic.matches(e.p.Channel) {
+				if !s.sendTo(t, e.message(t.list.topic), e.p.Number) {
+					s.reached(e.p.Number - 1)
+					return true
+				}
+			}
+		}
+	}
+	s.reached(events[len(events)-1].p.Number)
+	return false
+}
+
+// sendTo sends one message to one that catches up. It reports whether that went.
+func (s *Session) sendTo(t *sub, m *Message, number uint64) bool {
+	if s.flags&sToken != 0 && s.more.catching() < len(s.subs) {
+		m = NewMessage(m.kind, m.data) // a token would be ahead of, or behind, what was sent
+	}
+	if err := s.send(m); err != nil {
+		if errors.Is(err, ErrFull) {
+			s.fallBehind(nil, 0)
+		}
+		return false
+	}
+	t.after = number
+	return true
+}
+
+// reached notes that all that catch up had everything up to number.
+func (s *Session) reached(number uint64) {
+	for _, t := range s.subs {
+		if t.catches() {
+			t.after = max(t.after, number)
+		}
+	}
+}
+
+// A page is what another goroutine has read for a session.
+type page struct {
+	s      *Session
+	l      *line // of then: an answer for an old link is of no use
+	after  uint64
+	names  []string
+	gaps   []*GapError
+	events []*event
+	upTo   uint64 // nothing else is up to there
+	err    error
+}
+
+// readPage reads what is older than the recent window.
+func (s *Session) readPage(now time.Time, after uint64) {
+	p := &page{s: s, l: s.line, after: after}
+	for _, t := range s.subs {
+		if t.catches() {
+			p.names = append(p.names, t.name())
+		}
+	}
+	s.more.catch.reading = true
+	s.hub.loop.Go(p)
+}
+
+// Work reads.
+func (p *page) Work() {
+	n := p.s.node
+	p.upTo = n.posted.Load() // first: all of it can be read
+	r := &Range{Channels: p.names, Epoch: n.epoch.Load(), After: p.after, Taken: time.Now(), Limit: pagePublications}
+	p.events, p.gaps, p.err = n.read(r, pageBytes)
+	if k := len(p.events); k > 0 {
+		last := p.events[k-1].p.Number
+		if k == pagePublications || size(p.events) >= pageBytes {
+			p.upTo = last
+		}
+		p.upTo = max(p.upTo, last)
+	}
+	p.s.hub.loop.PostTask(p)
+}
+
+// read reads at most so many bytes, and one publication more.
+func (n *Node) read(r *Range, most int) (events []*event, gaps []*GapError, err error) {
+	ctx, cancel := context.WithCancel(n.ctx)
+	defer cancel()
+	bytes := 0
+	for p, err := range n.broker.Read(ctx, r) {
+		if g, ok := errors.AsType[*GapError](err); ok {
+			gaps = append(gaps, g)
+			continue
+		}
+		if err != nil {
+			return events, gaps, err
+		}
+		events = append(events, newEvent(p))
+		if bytes += len(p.Data); bytes >= most {
+			break
+		}
+	}
+	return events, gaps, nil
+}
+
+func size(events []*event) (n int) {
+	for _, e := range events {
+		n += len(e.p.Data)
+	}
+	return n
+}
+
+// Run sends what was read.
+func (p *page) Run(now time.Time) {
+	s := p.s
+	c := &s.more.catch
+	c.reading = false
+	if s.line != p.l || s.line == nil {
+		s.catchUp(now)
+		return
+	}
+	if p.err != nil {
+		s.node.log.Warn("longwire: history cannot be read; it is tried again", "err", p.err)
+		s.retry(now)
+		return
+	}
+	for _, g := range p.gaps {
+		if t := s.find(g.Channel); t != nil && t.catches() && t.after < g.After {
+			s.tellGap(gap{t, s.node.at(t.after, now), s.node.at(g.After, now)})
+			t.after = g.After
+		}
+	}
+	if len(p.events) > 0 && s.sendEvents(p.events) {
+		return
+	}
+	s.reached(p.upTo)
+	s.catchUp(now)
+}
+
+// at returns the position of a number.
+func (n *Node) at(number uint64, t time.Time) Position {
+	return formatPosition(n.epoch.Load(), number, t)
+}
+
+// tellGap tells of a gap, also a link without room: nothing follows before it.
+func (s *Session) tellGap(g gap) {
+	s.tell(appendGap(nil, g), g.position)
+}
+
+// retryAfter is how long a session waits before it reads again after an error.
+const retryAfter = 250 * time.Millisecond
+
+// retry tries again in a while.
+func (s *Session) retry(time.Time) {
+	c := &s.more.catch
+	c.posted = true
+	time.AfterFunc(retryAfter, func() {
+		s.hub.loop.PostTask(effect(func(now time.Time) {
+			c.posted = false
+			s.catchUp(now)
+		}))
+	})
+}

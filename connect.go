@@ -1,0 +1,411 @@
+package longwire
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/longwire/longwire/wire"
+)
+
+// A connecting is a wish to begin or to resume a session: a connect frame, what
+// the address of a request says, or nothing, where a link just begins.
+type connecting struct {
+	id      uint64 // of the frame
+	told    bool   // `connected` is to be sent
+	token   string
+	name    string
+	version int
+	session string // to resume
+	secret  string
+	listed  bool // wishes replaces what the client was subscribed to
+	wishes  []wish
+	from    since // of those that are kept; now is with a gap
+	err     error // of what could not be read
+}
+
+// A wish is a subscription that is asked for.
+type wish struct {
+	name string
+	from since
+	err  error
+}
+
+func newConnecting(f *wire.Frame) *connecting {
+	c := &connecting{id: f.ID, told: true, token: string(f.Token), name: string(f.Name), version: f.Version,
+		session: string(f.Session), secret: string(f.Secret), listed: f.Subscribe != nil}
+	for e, err := range f.Subscriptions() {
+		if err != nil {
+			c.err = err
+			return c
+		}
+		c.add(string(e.Channel), string(e.Since))
+	}
+	return c
+}
+
+func (c *connecting) add(name, from string) {
+	w := wish{name: name}
+	if w.from, w.err = parseSince(from); w.err == nil {
+		w.err = wire.CheckPattern(name)
+	}
+	if slices.ContainsFunc(c.wishes, func(o wish) bool { return o.name == name }) {
+		w.err = &wire.Error{Code: wire.CodeAlreadySubscribed}
+	}
+	c.wishes = append(c.wishes, w)
+}
+
+// open begins the session of a link that came with an address which says
+// something, or whose client cannot speak first.
+func (l *line) open(now time.Time) error {
+	info := l.link.Info()
+	if info.Target == "" {
+		return nil
+	}
+	u, err := url.ParseRequestURI(info.Target)
+	if err != nil {
+		return wire.Errorf(wire.CodeBadRequest, "this address cannot be understood")
+	}
+	q, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return wire.Errorf(wire.CodeBadRequest, "the query of this address cannot be understood")
+	}
+	c := &connecting{told: true, listed: q.Has("channel"), token: bearer(info.Header)}
+	from := q.Get("since")
+	if at, session, secret, ok := parseEventID(info.Header.Get("Last-Event-Id")); ok {
+		c.session, c.secret, from = session, secret, at
+	}
+	for _, name := range q["channel"] {
+		c.add(name, from)
+	}
+	if c.from, err = parseSince(from); err != nil {
+		return err
+	}
+	s := l.s
+	switch info.Transport {
+	case "poll":
+		return nil // its frames come with the request
+	case "ws":
+		s.flags |= sQuiet
+		if !c.listed {
+			return nil
+		}
+	case "sse":
+		s.flags |= sToken | sTailed
+	}
+	for _, w := range c.wishes {
+		if w.err != nil {
+			return w.err
+		}
+	}
+	s.id.make()
+	s.secret.make()
+	if t, ok := l.link.(tailed); ok && info.Transport == "sse" {
+		id, secret := s.id, s.secret
+		if o := s.node.resumable(c); o != nil && o.hub == s.hub {
+			id, secret = o.id, o.secret
+		}
+		t.SetTail(id.String() + "." + secret.String())
+	}
+	l.late = true
+	l.connect(now, c)
+	return nil
+}
+
+// bearer returns the token of an Authorization header.
+func bearer(h Header) string {
+	scheme, token, ok := strings.Cut(h.Get("Authorization"), " ")
+	if ok && strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(token)
+	}
+	return ""
+}
+
+// parseEventID takes an id of an SSE stream apart: POSITION/SESSION.SECRET.
+func parseEventID(s string) (at, session, secret string, ok bool) {
+	at, creds, ok1 := strings.Cut(s, "/")
+	session, secret, ok2 := strings.Cut(creds, ".")
+	return at, session, secret, ok1 && ok2
+}
+
+func (t *token) make() {
+	if *t == (token{}) {
+		_, _ = rand.Read(t[:])
+	}
+}
+
+// resumable returns the session that a connecting names, if it is on this node
+// and the secret is right.
+func (n *Node) resumable(c *connecting) *Session {
+	id, ok1 := parseToken(c.session)
+	secret, ok2 := parseToken(c.secret)
+	if !ok1 || !ok2 {
+		return nil
+	}
+	s := n.sessions.find(id)
+	if s == nil || subtle.ConstantTimeCompare(s.secret[:], secret[:]) != 1 {
+		return nil
+	}
+	return s
+}
+
+// connect asks the hooks, if there are any, and begins or resumes a session.
+func (l *line) connect(now time.Time, c *connecting) {
+	s, n := l.s, l.s.node
+	h := &n.opts.Handler
+	if c.err != nil {
+		l.refuse(c, c.err)
+		return
+	}
+	if h.Connect == nil && (h.Subscribe == nil || len(c.wishes) == 0) {
+		l.enter(now, c, nil)
+		return
+	}
+	s.flags |= sBusy
+	s.hub.loop.Go(&asking{l: l, c: c})
+}
+
+// An asking is a connecting with the hooks.
+type asking struct {
+	l    *line
+	c    *connecting
+	peer *Peer
+	err  error
+}
+
+// Work asks.
+func (a *asking) Work() {
+	s, c := a.l.s, a.c
+	n, h := s.node, &s.node.opts.Handler
+	if h.Connect != nil {
+		a.err = n.survive(func() (err error) {
+			a.peer, err = h.Connect(n.ctx, &ConnectRequest{Token: c.token, Name: c.name, Link: a.l.link.Info()})
+			return err
+		})
+	}
+	if a.err == nil && h.Subscribe != nil && len(c.wishes) > 0 {
+		as := s // hooks see who asks before the session has begun
+		if o := n.resumable(c); o != nil {
+			as = o
+		} else {
+			s.peer.Store(a.peer)
+		}
+		for i := range c.wishes {
+			if w := &c.wishes[i]; w.err == nil {
+				w.err = n.survive(func() error { return h.Subscribe(n.ctx, as, w.name) })
+			}
+		}
+	}
+	s.hub.loop.PostTask(a)
+}
+
+// Run goes on with what they said.
+func (a *asking) Run(now time.Time) {
+	s := a.l.s
+	s.flags &^= sBusy
+	if a.l.deaf || s.line != a.l {
+		return
+	}
+	if a.err != nil {
+		a.l.refuse(a.c, a.err)
+		return
+	}
+	a.l.enter(now, a.c, a.peer)
+}
+
+// refuse tells that there will be no session, and closes the link.
+func (l *line) refuse(c *connecting, err error) {
+	s := l.s
+	e := s.node.errorOf(err)
+	if c.id != 0 {
+		s.refuse(l, c.id, e)
+	}
+	l.close(Close{Code: e.Code, Reason: e.Message, Retry: e.Retry})
+}
+
+// enter brings the line to its session, which may be another than it has, and on
+// another loop.
+func (l *line) enter(now time.Time, c *connecting, p *Peer) {
+	s, n := l.s, l.s.node
+	if c.session == "" {
+		l.begin(now, c, p)
+		return
+	}
+	o := n.resumable(c)
+	switch {
+	case o == nil && n.knows(c.session):
+		l.refuse(c, errSecret)
+		return
+	case o == nil || o == s:
+		l.begin(now, c, p)
+		return
+	case userOf(p) != o.Peer().User:
+		l.refuse(c, errForeignUser)
+		return
+	case o.hub == s.hub:
+		o.attach(now, l, c)
+		return
+	}
+	m, ok := l.link.(mover)
+	if !ok {
+		l.begin(now, c, p) // a stream whose session moved while it came
+		return
+	}
+	s.line = nil
+	m.Move(o.hub.loop, func(now time.Time) { o.attach(now, l, c) })
+}
+
+var (
+	errSecret      = wire.Errorf(wire.CodeForbidden, "the secret is not this session's; connect without session and secret for a new one")
+	errForeignUser = wire.Errorf(wire.CodeForbidden, "the session is another user's; connect without session and secret for a new one")
+)
+
+// knows reports whether a session of that id is here.
+func (n *Node) knows(session string) bool {
+	id, ok := parseToken(session)
+	return ok && n.sessions.find(id) != nil
+}
+
+// begin begins the line's session.
+func (l *line) begin(now time.Time, c *connecting, p *Peer) {
+	s := l.s
+	s.flags |= sBegun
+	s.since = now
+	s.id.make()
+	s.secret.make()
+	if p != nil {
+		s.peer.Store(p)
+	}
+	s.node.sessions.add(s)
+	if in := s.inboxOf(); in != "" && !slices.ContainsFunc(c.wishes, func(w wish) bool { return w.name == in }) {
+		s.subscribe(in, subPinned)
+	}
+	s.settle(now, l, c)
+}
+
+// attach gives the session a new link. The one that it has, if any, ends: the
+// newer wins.
+func (s *Session) attach(now time.Time, l *line, c *connecting) {
+	if s.flags&sEnded != 0 { // while the line came
+		n := s.node
+		l.s = n.newSession(s.hub, l)
+		l.begin(now, c, s.peer.Load())
+		return
+	}
+	if o := l.s; o != s {
+		s.flags = s.flags&^(sToken|sTailed|sQuiet) | o.flags&(sToken|sTailed|sQuiet)
+		o.line = nil
+		if o.more != nil && o.more.queue != nil { // frames that came behind the connect
+			for _, it := range o.more.queue.items {
+				s.enqueue(it.l, o.more.queue.buf[:it.n])
+				o.more.queue.buf = o.more.queue.buf[it.n:]
+			}
+		}
+	}
+	if old := s.line; old != nil {
+		s.leaveLine()
+		old.close(Close{Code: wire.CodeSuperseded})
+	}
+	s.stopWaiting()
+	s.line, l.s = l, s
+	for _, t := range s.subs {
+		s.catch(t, s.node.looking.Load()) // held until `connected` is on its way
+	}
+	s.settle(now, l, c)
+}
+
+// settle makes the subscriptions as the client wants them, and tells it so.
+func (s *Session) settle(now time.Time, l *line, c *connecting) {
+	var list []settled
+	if c.listed {
+		s.drop(c)
+	} else {
+		for _, t := range s.subs {
+			list = append(list, settled{t: t, gap: c.from.now() && t.flags&subPinned == 0, name: t.name()})
+			if !c.from.now() {
+				s.startAt(t, c.from)
+			}
+		}
+	}
+	for _, w := range c.wishes {
+		list = append(list, s.grant(w))
+	}
+	if !c.told {
+		s.catchUp(now)
+		s.goOn(now)
+		return
+	}
+	then := func(now time.Time, gaps []gap) { s.connected(now, l, c, list, gaps) }
+	if s.flags&sHeld != 0 {
+		s.rare().catch.then = then
+	} else {
+		then(now, nil)
+	}
+	s.catchUp(now)
+	s.goOn(now)
+}
+
+// drop ends the subscriptions that a client's list does not have any more.
+func (s *Session) drop(c *connecting) {
+	for _, t := range slices.Clone(s.subs) {
+		if t.flags&subPinned == 0 && !slices.ContainsFunc(c.wishes, func(w wish) bool { return w.name == t.name() }) {
+			s.unsubscribe(t)
+		}
+	}
+}
+
+// A settled is a wish, and what became of it.
+type settled struct {
+	name string
+	t    *sub // nil with an error
+	gap  bool
+	err  error
+}
+
+func (s *Session) grant(w wish) settled {
+	t := s.find(w.name)
+	err := w.err
+	if err == nil && t == nil {
+		err = s.maySubscribe(w.name)
+	}
+	switch {
+	case err != nil:
+		return settled{name: w.name, err: err}
+	case t != nil:
+		s.startAt(t, w.from)
+	default:
+		t, _ = s.subscribeSince(w.name, w.from)
+	}
+	return settled{name: w.name, t: t}
+}
+
+// connected sends the frame that begins or resumes a session.
+func (s *Session) connected(now time.Time, l *line, c *connecting, list []settled, gaps []gap) {
+	s.flags |= sKnown
+	o := &s.node.opts
+	at := s.position(now)
+	f := &wire.Connected{
+		ID: c.id, Session: s.id.String(), Secret: s.secret.String(), Position: string(at), Version: 1,
+		Limits: wire.Limits{
+			Message: o.MaxMessage, Frame: wire.MaxFrame(o.MaxMessage), Subscriptions: o.MaxSubscriptions,
+			Rate: max(0, o.Rate), KeyWindow: keyWindow, ResumeWindow: max(0, o.ResumeWindow),
+		},
+		Ping: wire.PingAfter,
+	}
+	if s.flags&sToken != 0 {
+		f.Ping = wire.StreamPingAfter
+	}
+	for _, e := range list {
+		d := wire.Subscribed{Channel: e.name, Gap: e.gap || slices.ContainsFunc(gaps, func(g gap) bool { return g.sub == e.t })}
+		if e.err != nil {
+			d.Err = s.node.errorOf(e.err)
+		} else if e.t.list != nil {
+			d.Position = string(s.node.at(e.t.after, now))
+		}
+		f.Subscriptions = append(f.Subscriptions, d)
+	}
+	s.tell(wire.AppendConnected(nil, f), at)
+}

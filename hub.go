@@ -1,0 +1,203 @@
+package longwire
+
+import (
+	"sync"
+	"time"
+
+	"github.com/longwire/longwire/internal/loop"
+	"github.com/longwire/longwire/wire"
+)
+
+// A hub is what a node keeps on one event loop: the subscriber lists of the
+// sessions that live there, and the publications that are to be handed to them.
+//
+// The node posts publications in the order of their numbers, and the hub hands
+// them out in that order: what one link gets from a partition is in partition
+// order. Consecutive publications of one list are handed to each subscriber
+// together. A fan-out gives way after fanoutTurn subscribers and keeps its place
+// in the list; what is published meanwhile waits behind it.
+type hub struct {
+	// Immutable.
+	node *Node
+	loop *loop.Loop
+
+	mu sync.Mutex
+	// Guarded by mu; in and bytes are also read, and scheduled is cleared, by the loop.
+	in        []entry
+	bytes     int  // of in
+	scheduled bool // a task of the hub waits for its loop
+	skipped   bool // in was full: publications were not put there
+
+	// Owned by the loop.
+	batch   []entry // taken from in
+	at, end int     // the run of batch that is being handed out
+	joined  []*Message
+	horizon uint64 // what concerns the loop up to this number is in batch, or was handed out
+	spare   []entry
+	frame   wire.Frame // the one that is being taken up
+	scratch []byte     // for short-lived frames
+	framed  []byte     // and for how they leave
+	window  []*event   // a look into the recent window
+	pinged  pinged
+	readers map[*Session]struct{} // those that read only: others are in the registry
+}
+
+// An entry is one publication on its way to the subscribers of one list.
+type entry struct {
+	list   *list
+	m      *Message
+	number uint64
+}
+
+const (
+	fanoutTurn = 256      // subscribers that are handed something before others have their turn
+	runBytes   = 12 << 10 // of a run: below what a link queues, so that one that keeps up takes it
+	maxInbox   = 8 << 20  // bytes of publications that wait for a hub
+	entryBytes = 64       // what an entry counts for beside its data
+	keepBatch  = 16 << 10 // entries of a slice that is kept for reuse
+)
+
+// put appends an entry. With mu held.
+func (h *hub) put(e entry) {
+	n := len(e.m.data) + entryBytes
+	if h.skipped || h.bytes+n > maxInbox && h.bytes > 0 {
+		h.skipped = true // and all that follows, so that none overtakes
+		return
+	}
+	h.bytes += n
+	h.in = append(h.in, e)
+}
+
+// wake sees to it that the hub's task runs.
+func (h *hub) wake() {
+	h.mu.Lock()
+	post := !h.scheduled
+	h.scheduled = true
+	h.mu.Unlock()
+	if post {
+		h.loop.PostTask(h)
+	}
+}
+
+// Run hands out what waits.
+func (h *hub) Run(time.Time) {
+	for served := 0; ; {
+		if h.at == len(h.batch) && !h.take() {
+			return
+		}
+		var done bool
+		if served, done = h.hand(served); !done {
+			h.loop.PostTask(h) // scheduled still: nobody else posts it
+			return
+		}
+		h.at = h.end
+	}
+}
+
+// take takes the next batch.
+func (h *hub) take() bool {
+	posted := h.node.posted.Load() // first: what was posted by then is in the queue
+	h.mu.Lock()
+	in, skipped := h.in, h.skipped
+	h.in, h.bytes, h.skipped = h.spare, 0, false
+	h.scheduled = len(in) > 0 && !skipped
+	h.mu.Unlock()
+	h.spare = nil
+	if cap(h.batch) <= keepBatch {
+		clear(h.batch)
+		h.spare = h.batch[:0]
+	}
+	h.batch, h.at, h.end = in, 0, 0
+	if skipped {
+		// What was skipped is in history. So is what was not, and in order.
+		h.node.fallBehind(h)
+		h.at = len(in)
+	} else if n := len(in); n > 0 {
+		posted = max(posted, in[n-1].number)
+	}
+	h.horizon = max(h.horizon, posted)
+	return h.at < len(in)
+}
+
+// hand gives the current run to its subscribers, or begins the next one. It
+// reports how many were served, and whether the run is done.
+func (h *hub) hand(served int) (int, bool) {
+	l := h.batch[h.at].list
+	if h.end <= h.at {
+		h.begin(l)
+	}
+	for l.next < len(l.subs) {
+		if served == fanoutTurn {
+			return served, false
+		}
+		s := l.subs[l.next]
+		l.next++
+		if s.deliver(h.batch[h.at:h.end], h.joined) {
+			served++
+		}
+	}
+	l.next = 0
+	clear(h.joined)
+	h.joined = h.joined[:0]
+	return served, true
+}
+
+// begin finds the run of l's entries that begins at h.at. Several together are
+// joined, so that they are framed once and copied never.
+func (h *hub) begin(l *list) {
+	bytes := 0
+	for h.end = h.at; h.end < len(h.batch) && h.batch[h.end].list == l; h.end++ {
+		n := len(h.batch[h.end].m.data) + entryBytes
+		if h.end > h.at && bytes+n > runBytes {
+			break
+		}
+		bytes += n
+	}
+	if h.end-h.at > 1 && len(l.subs) > 1 {
+		h.joined = append(h.joined, joinMessages(h.batch[h.at:h.end]))
+	}
+}
+
+// idle reports whether nothing is being handed out: then every live session
+// stands at the horizon.
+func (h *hub) idle() bool { return h.at == len(h.batch) }
+
+// had returns the number up to which a live subscription was handed everything
+// that it is to get, apart from the run of its own list that it is in the middle of.
+func (h *hub) had(s *sub) uint64 {
+	if h.idle() {
+		return h.horizon
+	}
+	if h.end > h.at && h.batch[h.at].list == s.list && int(s.index) >= s.list.next {
+		return h.batch[h.at].number - 1
+	}
+	for _, e := range h.batch[max(h.at, h.end):] {
+		if e.list == s.list {
+			return e.number - 1
+		}
+	}
+	return h.horizon
+}
+
+// ahead hands a session what waits for it in the batch before its turn, so that
+// it stands at the horizon with all its subscriptions.
+func (h *hub) ahead(s *Session) {
+	if h.idle() || s.line == nil {
+		return
+	}
+	for i := h.at; i < len(h.batch) && s.more.catching() == 0; i++ {
+		e := h.batch[i : i+1]
+		if t := s.find(e[0].list.topic.name); t != nil && t.list == e[0].list && !(i < h.end && int(t.index) < t.list.next) {
+			t.deliver(e, nil)
+			if !t.catches() {
+				t.after = max(t.after, e[0].number)
+			}
+		}
+	}
+	if s.more.catching() > 0 {
+		return // it fell behind, and knows where it stands
+	}
+	for _, t := range s.subs {
+		t.after = max(t.after, h.horizon)
+	}
+}

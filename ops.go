@@ -1,0 +1,250 @@
+package longwire
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"github.com/longwire/longwire/wire"
+)
+
+// Frames of a session are taken up in order (docs/protocol.md, section 3). One
+// that no hook is asked about is obeyed on the loop at once. Others are queued for
+// a goroutine, and so are those behind them; see work.go.
+
+// take takes up a frame.
+func (s *Session) take(now time.Time, l *line, p []byte) {
+	if s.busy() {
+		s.enqueue(l, p)
+		return
+	}
+	f := &s.hub.frame
+	err := parse(f, p)
+	if !l.late {
+		l.late = true
+		if s.begins(now, l, f, err, p) {
+			return
+		}
+	}
+	switch {
+	case err != nil:
+		s.refuse(l, f.ID, err)
+	case s.node.hooked(f.Op):
+		s.enqueue(l, p)
+		s.work()
+	default:
+		s.obey(now, l, f)
+	}
+}
+
+// parse parses a frame that may have to be parsed again elsewhere.
+func parse(f *wire.Frame, p []byte) error {
+	if bytes.IndexByte(p, '\\') >= 0 {
+		p = bytes.Clone(p) // Parse unescapes where strings stand
+	}
+	return f.Parse(p)
+}
+
+// begins sees to the beginning of a session by its first frame. It reports
+// whether the frame was taken up, or waits.
+func (s *Session) begins(now time.Time, l *line, f *wire.Frame, err error, p []byte) bool {
+	switch {
+	case s.flags&sBegun != 0:
+		return false
+	case err == nil && f.Op == wire.OpConnect:
+		l.connect(now, newConnecting(f))
+		return true
+	case s.node.opts.Handler.Connect == nil:
+		l.connect(now, &connecting{})
+		return false
+	}
+	l.connect(now, &connecting{})
+	s.enqueue(l, p)
+	return true
+}
+
+// obey does what a frame asks for, where no hook has to be asked or one has
+// agreed.
+func (s *Session) obey(now time.Time, l *line, f *wire.Frame) {
+	var err error
+	switch f.Op {
+	case wire.OpSubscribe:
+		err = s.obeySubscribe(now, l, f)
+	case wire.OpUnsubscribe:
+		err = s.obeyUnsubscribe(l, f)
+	case wire.OpPublish:
+		err = s.obeyPublish(l, f)
+	case wire.OpPing:
+		s.reply(l, wire.AppendPong(s.hub.scratch[:0], f.ID))
+	case wire.OpPong, wire.OpSend: // nobody hears a send
+	case wire.OpConnect:
+		err = errLateConnect
+	case wire.OpCall:
+		err = errNoCalls
+	case wire.OpPresence:
+		err = errNoPresence
+	case wire.OpRefresh:
+		s.reply(l, append(wire.AppendReply(s.hub.scratch[:0], f.ID), '}'))
+	default:
+		err = &wire.Error{Code: wire.CodeUnknownOp}
+	}
+	if err != nil {
+		s.refuse(l, f.ID, err)
+	}
+}
+
+var (
+	errLateConnect = wire.Errorf(wire.CodeBadRequest, "connect is the first frame of a link or none; open another link for another session")
+	errNoCalls     = wire.Errorf(wire.CodeNotFound, "nobody handles calls here; the program has no Handler.Call")
+	errNoPresence  = wire.Errorf(wire.CodeNotFound, "presence is off for this channel")
+)
+
+// refuse answers a frame with an error.
+func (s *Session) refuse(l *line, id uint64, err error) {
+	s.reply(l, wire.AppendError(s.hub.scratch[:0], id, s.node.errorOf(err)))
+}
+
+// refuseLegibly refuses a frame that is not taken up, with its id if it has one.
+func (s *Session) refuseLegibly(l *line, p []byte, err error) {
+	f := &s.hub.frame
+	_ = parse(f, p) // for the id, whatever else
+	s.refuse(l, f.ID, err)
+}
+
+// errorOf returns err as what may be told to a peer.
+func (n *Node) errorOf(err error) *wire.Error {
+	if e, ok := errors.AsType[*wire.Error](err); ok {
+		return e
+	}
+	if c, ok := errors.AsType[*Close](err); ok {
+		return &wire.Error{Code: c.code(), Message: c.Text(), Retry: c.Retry}
+	}
+	n.log.Warn("longwire: a hook refused", "err", err)
+	return &wire.Error{Code: wire.CodeForbidden}
+}
+
+// reply sends one frame on l, also beyond what a link queues: whoever does not
+// read his replies is not read any more. B may be used again.
+func (s *Session) reply(l *line, b []byte) {
+	if l.deaf || s.line != l {
+		return
+	}
+	waiting, err := l.link.SendFramed(l.link.Form().Append(s.hub.framed[:0], JSON, b), true)
+	if err == nil && waiting > wire.MaxQueuedOut {
+		s.flags |= sFull
+		s.pace(l)
+	}
+}
+
+// pace reads the peer only while there is room for its frames and the answers
+// to them.
+func (s *Session) pace(l *line) {
+	hold := s.flags&sFull != 0 || s.owed.Load() >= maxOwed || s.more != nil && s.more.queue.full()
+	if hold != l.held {
+		l.held = hold
+		l.link.Pause(hold)
+	}
+}
+
+// maxOwed bounds the calls and publications of a session that wait for their
+// answers.
+const maxOwed = 1024
+
+func (s *Session) obeySubscribe(now time.Time, l *line, f *wire.Frame) error {
+	from, err := parseSince(string(f.Since))
+	if err != nil {
+		return err
+	}
+	return s.beginSubscription(now, l, f.ID, string(f.Channel), from)
+}
+
+// beginSubscription subscribes for a frame, and replies, now or when its place is known.
+func (s *Session) beginSubscription(now time.Time, l *line, id uint64, name string, from since) error {
+	if err := s.maySubscribe(name); err != nil {
+		return err
+	}
+	t, told := s.subscribeSince(name, from)
+	if told {
+		s.rare().catch.then = func(now time.Time, gaps []gap) { s.replySubscribed(now, l, id, t, len(gaps) > 0) }
+	} else {
+		s.replySubscribed(now, l, id, t, false)
+	}
+	s.catchUp(now)
+	return nil
+}
+
+func (s *Session) replySubscribed(now time.Time, l *line, id uint64, t *sub, gap bool) {
+	if t.list == nil {
+		return
+	}
+	at := formatPosition(s.node.epoch.Load(), t.after, now)
+	s.reply(l, wire.AppendSubscribeReply(s.hub.scratch[:0], id, t.name(), string(at), gap))
+}
+
+// maySubscribe checks what no hook is asked about.
+func (s *Session) maySubscribe(name string) error {
+	if err := wire.CheckPattern(name); err != nil {
+		return err
+	}
+	if s.node.opts.Handler.Subscribe == nil {
+		if err := s.mayName(name); err != nil {
+			return err
+		}
+	}
+	if s.find(name) != nil {
+		return &wire.Error{Code: wire.CodeAlreadySubscribed}
+	}
+	if most := s.node.opts.MaxSubscriptions; len(s.subs) >= most {
+		return wire.Errorf(wire.CodeForbidden, "a session has at most %d subscriptions; unsubscribe, or use a pattern", most)
+	}
+	return nil
+}
+
+func (s *Session) obeyUnsubscribe(l *line, f *wire.Frame) error {
+	t := s.find(string(f.Channel))
+	if t == nil {
+		return &wire.Error{Code: wire.CodeNotSubscribed}
+	}
+	b := wire.AppendChannelReply(s.hub.scratch[:0], f.ID, t.name())
+	s.unsubscribe(t)
+	s.reply(l, append(b, '}'))
+	return nil
+}
+
+func (s *Session) obeyPublish(l *line, f *wire.Frame) error {
+	p, err := s.publicationOf(f)
+	if err == nil {
+		err = s.mayPublish(p.Channel)
+	}
+	if err != nil {
+		return err
+	}
+	s.publish(l, f.ID, p)
+	return nil
+}
+
+// mayPublish is asked where no hook is.
+func (s *Session) mayPublish(channel string) error {
+	if s.node.opts.Open {
+		return nil
+	}
+	return wire.Errorf(wire.CodeForbidden, "this server takes no publications from clients; the program has no Handler.Publish")
+}
+
+// publicationOf returns what a publish frame asks to publish, with bytes of its own.
+func (s *Session) publicationOf(f *wire.Frame) (*Publication, error) {
+	p := &Publication{Channel: string(f.Channel), Key: string(f.Key), From: s.ID()}
+	if err := wire.CheckChannel(p.Channel); err != nil {
+		return nil, err
+	}
+	t, data, contentType, err := f.Value(nil)
+	if err != nil {
+		return nil, err
+	}
+	if most := s.node.opts.MaxMessage; len(data) > most {
+		return nil, wire.Errorf(wire.CodeTooLarge, "the data of a publication has at most %d bytes here, this one has %d", most, len(data))
+	}
+	p.Kind, p.Data, p.ContentType = Kind(t), data, string(contentType)
+	p.Headers, err = f.HeaderMap()
+	return p, err
+}

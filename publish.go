@@ -1,0 +1,174 @@
+package longwire
+
+import (
+	"bytes"
+	"context"
+	"time"
+	"unicode/utf8"
+
+	"github.com/longwire/longwire/wire"
+)
+
+// Publish publishes data to a channel, and returns its position once the broker
+// has it as safely as it keeps anything. It must not be called on a loop. Errors that cross the
+// wire are *[wire.Error]; if ctx ends first, that of ctx, and then it may or may
+// not be published.
+func (n *Node) Publish(ctx context.Context, channel string, data []byte, o *PublishOptions) (Position, error) {
+	p, err := n.publication(channel, data, o)
+	if err != nil {
+		return "", err
+	}
+	if p, err = n.publishWait(ctx, p); err != nil {
+		return "", err
+	}
+	return p.Position(), nil
+}
+
+// PublishFunc is Publish that never waits: done, which may be nil and must not block,
+// hears the outcome, from any goroutine.
+func (n *Node) PublishFunc(channel string, data []byte, o *PublishOptions, done func(Position, error)) {
+	if done == nil {
+		done = func(Position, error) {}
+	}
+	p, err := n.publication(channel, data, o)
+	if err != nil {
+		done("", err)
+		return
+	}
+	n.publish(p, func(p *Publication, err error) {
+		if err != nil {
+			done("", err)
+			return
+		}
+		done(p.Position(), nil)
+	})
+}
+
+// publication checks what a program publishes. The data is copied.
+func (n *Node) publication(channel string, data []byte, o *PublishOptions) (*Publication, error) {
+	if o == nil {
+		o = &PublishOptions{}
+	}
+	if err := wire.CheckChannel(channel); err != nil {
+		return nil, err
+	}
+	p := &Publication{Channel: channel, Kind: o.Kind, ContentType: o.ContentType, From: o.From, Key: o.Key, Headers: o.Headers}
+	return p, n.fill(p, data)
+}
+
+// fill puts a copy of data, checked and compacted, into p.
+func (n *Node) fill(p *Publication, data []byte) error {
+	if most := n.opts.MaxMessage; len(data) > most {
+		return wire.Errorf(wire.CodeTooLarge, "the data of a publication has at most %d bytes here, this one has %d", most, len(data))
+	}
+	switch p.Kind {
+	case JSON:
+		if err := wire.CheckJSON(data); err != nil {
+			return err
+		}
+		p.Data = wire.AppendCompact(make([]byte, 0, len(data)), data)
+		return nil
+	case Text:
+		if !utf8.Valid(data) {
+			return &wire.Error{Code: wire.CodeBadUTF8}
+		}
+	}
+	p.Data = bytes.Clone(data)
+	return nil
+}
+
+// publish hands a publication to the broker. It never waits.
+func (n *Node) publish(p *Publication, done func(*Publication, error)) {
+	if n.ending.Load() {
+		done(nil, n.goAway(0))
+		return
+	}
+	n.broker.Publish(p, done)
+}
+
+// publishWait waits for the broker, and before that for hubs that have much to
+// hand out: whoever can wait does not make them fall behind.
+func (n *Node) publishWait(ctx context.Context, p *Publication) (*Publication, error) {
+	if err := n.calm(ctx); err != nil {
+		return nil, err
+	}
+	type outcome struct {
+		p   *Publication
+		err error
+	}
+	c := make(chan outcome, 1)
+	n.publish(p, func(p *Publication, err error) { c <- outcome{p, err} })
+	select {
+	case o := <-c:
+		return o.p, o.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// calm waits until no hub has more than half of what it may have waiting.
+func (n *Node) calm(ctx context.Context) error {
+	for _, h := range n.hubs {
+		for h.crowded() {
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(time.Millisecond): // a turn or two of the loop
+			}
+		}
+	}
+	return nil
+}
+
+func (h *hub) crowded() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.bytes > maxInbox/2
+}
+
+// publish publishes for a session and replies on l once the broker has
+// acknowledged it. Any goroutine.
+func (s *Session) publish(l *line, id uint64, p *Publication) {
+	s.owed.Add(1)
+	a := &ack{s: s, l: l, id: id, channel: p.Channel}
+	s.node.publish(p, a.done)
+}
+
+// An ack is the answer to a publish frame on its way to the session's loop.
+type ack struct {
+	s       *Session
+	l       *line
+	id      uint64
+	channel string
+	p       *Publication
+	err     error
+}
+
+func (a *ack) done(p *Publication, err error) {
+	a.p, a.err = p, err
+	a.s.hub.loop.PostTask(a)
+}
+
+// Run replies.
+func (a *ack) Run(time.Time) {
+	s := a.s
+	s.owed.Add(-1)
+	if a.err != nil {
+		s.refuse(a.l, a.id, a.err)
+	} else {
+		b := wire.AppendChannelReply(s.hub.scratch[:0], a.id, a.channel)
+		s.reply(a.l, append(wire.AppendMember(b, "position", string(a.p.Position())), '}'))
+	}
+	s.answered(a.l)
+}
+
+// answered goes on with a peer that was held back because much was owed to it,
+// or that only waited for its answers.
+func (s *Session) answered(l *line) {
+	if s.line == l && !l.deaf {
+		if l.held {
+			s.pace(l)
+		}
+		l.finish()
+	}
+}

@@ -1,0 +1,99 @@
+package longwire
+
+import (
+	"time"
+	"unicode/utf8"
+
+	"github.com/longwire/longwire/wire"
+)
+
+// maxUnsent bounds what is sent to a session and not yet with its loop, in bytes.
+const maxUnsent = maxTransit
+
+// Send pushes a message to the session alone: a `send` frame. JSON must be valid.
+// It never blocks, and is at most once: a session that has no link just now, or
+// whose link is cut, does not get it. For what must not be lost publish to the
+// user's inbox ([Inbox]). It returns ErrFull if 64 KiB wait for the session's loop
+// already, ErrClosed if the session has ended.
+func (s *Session) Send(method string, kind Kind, data []byte) error {
+	switch {
+	case method == "" || len(method) > wire.MaxMethod || !utf8.ValidString(method):
+		return wire.Errorf(wire.CodeBadRequest, "a method has 1 to %d bytes", wire.MaxMethod)
+	case kind == Text && !utf8.Valid(data):
+		return &wire.Error{Code: wire.CodeBadUTF8}
+	case kind == JSON:
+		if err := wire.CheckJSON(data); err != nil {
+			return err
+		}
+		data = wire.AppendCompact(make([]byte, 0, len(data)), data)
+	}
+	b := wire.AppendSend(make([]byte, 0, len(data)+len(method)+64), method, wire.Type(kind), data)
+	if s.closed.Load() {
+		return ErrClosed
+	}
+	if s.unsent.Add(int32(len(b))) > maxUnsent+int32(len(b)) {
+		s.unsent.Add(-int32(len(b)))
+		return ErrFull
+	}
+	s.hub.loop.PostTask(effect(func(time.Time) {
+		s.unsent.Add(-int32(len(b)))
+		s.tell(b, "")
+	}))
+	return nil
+}
+
+// Subscribe subscribes the session to a channel or pattern, from now on, whatever
+// the hooks say. Its peer is told by a reply without id. To be subscribed already is no
+// error. A subscription made so outlives the list that a client comes back with.
+func (s *Session) Subscribe(channel string) error {
+	if err := wire.CheckPattern(channel); err != nil {
+		return err
+	}
+	return s.do(func(now time.Time) {
+		if t := s.find(channel); t != nil {
+			t.flags |= subPinned
+			return
+		}
+		t, _ := s.subscribe(channel, subPinned)
+		if s.line != nil {
+			s.replySubscribed(now, s.line, 0, t, false)
+		}
+	})
+}
+
+// Unsubscribe ends a subscription of the session, whoever made it. Its peer is told
+// by a reply without id. Without one it does nothing.
+func (s *Session) Unsubscribe(channel string) error {
+	return s.do(func(time.Time) {
+		if t := s.find(channel); t != nil {
+			b := wire.AppendChannelReply(nil, 0, t.name())
+			s.unsubscribe(t)
+			s.tell(append(b, '}'), "")
+		}
+	})
+}
+
+// Close ends the session for good: its link is closed with c, and cannot resume it.
+func (s *Session) Close(c Close) error {
+	return s.do(func(now time.Time) {
+		l := s.line
+		s.leaveLine()
+		s.end(now, &c)
+		if l != nil {
+			l.close(c)
+		}
+	})
+}
+
+// do does something on the session's loop, if it has not ended.
+func (s *Session) do(f func(now time.Time)) error {
+	if s.closed.Load() {
+		return ErrClosed
+	}
+	s.hub.loop.PostTask(effect(func(now time.Time) {
+		if s.flags&sEnded == 0 {
+			f(now)
+		}
+	}))
+	return nil
+}

@@ -1,0 +1,85 @@
+package longwire
+
+import (
+	"sync"
+)
+
+// The recent window is the last publications of a partition, as events, so with
+// the frames that were made of them. Those who fell behind a little, or come back
+// soon, are served from it on their loop, without the broker and without another
+// goroutine; and who catches up passes through it into being live, because the
+// loop sees in it all that it may have passed by.
+type recent struct {
+	mu sync.RWMutex
+	// Guarded by mu.
+	ring  []*event // event n is at n % len(ring); its length is a power of two
+	first uint64   // the oldest number in it
+	last  uint64   // the newest; first is last+1 while there is none
+	bytes int
+}
+
+const (
+	recentBytes  = 64 << 20 // of events: data three times, for the frames, and eventBytes each
+	recentEvents = 1 << 16
+	eventBytes   = 512
+)
+
+func (e *event) cost() int { return 3*len(e.p.Data) + eventBytes }
+
+func (r *recent) begin(last uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ring, r.first, r.last, r.bytes = make([]*event, 64), last+1, last, 0
+}
+
+// add adds the next event. A hole empties the window: what is before it is not
+// contiguous with what follows.
+func (r *recent) add(e *event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.p.Number != r.last+1 {
+		clear(r.ring)
+		r.first, r.bytes = e.p.Number, 0
+	}
+	r.last = e.p.Number
+	if n := r.last - r.first; n >= uint64(len(r.ring)) {
+		r.grow()
+	}
+	*r.slot(r.last) = e
+	for r.bytes += e.cost(); r.first < r.last && (r.bytes > recentBytes || r.last-r.first >= recentEvents); r.first++ {
+		old := r.slot(r.first)
+		r.bytes -= (*old).cost()
+		*old = nil
+	}
+}
+
+func (r *recent) slot(n uint64) **event { return &r.ring[n&uint64(len(r.ring)-1)] }
+
+func (r *recent) grow() {
+	old := r.ring
+	r.ring = make([]*event, 2*len(old))
+	for n := r.first; n < r.last; n++ {
+		*r.slot(n) = old[n&uint64(len(old)-1)]
+	}
+}
+
+// holds reports whether all events after number n are in the window.
+func (r *recent) holds(n uint64) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return n+1 >= r.first
+}
+
+// after appends the events with numbers above n, in order, as many as there is
+// room for in dst. It returns false if some of them are not in the window any more.
+func (r *recent) after(dst []*event, n uint64) ([]*event, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if n+1 < r.first {
+		return dst, false
+	}
+	for n++; n <= r.last && len(dst) < cap(dst); n++ {
+		dst = append(dst, *r.slot(n))
+	}
+	return dst, true
+}

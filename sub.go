@@ -1,0 +1,155 @@
+package longwire
+
+import (
+	"errors"
+	"strings"
+)
+
+// A sub is one subscription of one session. It belongs to the session's loop.
+//
+// It is live, or catching up: then the fan-out passes it by, and catchup.go
+// brings it to where it can be live again. A publication whose number is not
+// above after is not for it: it had it, or does not want it.
+type sub struct {
+	list    *list // nil once it has ended
+	session *Session
+	after   uint64
+	index   int32 // in list.subs
+	flags   uint8
+}
+
+const (
+	subCatching = 1 << iota // is not live
+	subPinned               // made by the server: a client's list does not replace it
+)
+
+func (s *sub) name() string  { return s.list.topic.name }
+func (s *sub) catches() bool { return s.flags&subCatching != 0 }
+
+// deliver hands a live subscription a run of its list. It reports whether there
+// was something to do.
+func (s *sub) deliver(run []entry, joined []*Message) bool {
+	ss := s.session
+	if ss.line == nil || s.flags&subCatching != 0 {
+		return false
+	}
+	if len(joined) == 1 && s.after < run[0].number && ss.flags&sTailed == 0 {
+		if _, err := ss.line.link.Send(joined[0]); err == nil {
+			return true
+		}
+	}
+	for i := range run {
+		e := &run[i]
+		if e.number <= s.after {
+			continue
+		}
+		if _, err := ss.line.link.Send(e.m); err != nil {
+			if errors.Is(err, ErrFull) {
+				ss.fallBehind(s, e.number-1)
+			}
+			return true
+		}
+	}
+	return true
+}
+
+// subscribe makes a subscription, at the end of the list of its name. What is
+// published with a number above the returned one will come to it.
+func (ss *Session) subscribe(name string, flags uint8) (*sub, uint64) {
+	n := ss.node
+	l := n.index.join(name, ss.hub)
+	s := &sub{list: l, session: ss, index: int32(len(l.subs)), flags: flags}
+	l.subs = append(l.subs, s)
+	n.index.add(l, 1)
+	ss.subs = append(ss.subs, s)
+	if ss.byName != nil {
+		ss.byName[name] = s
+	} else if len(ss.subs) > fewSubs {
+		ss.byName = make(map[string]*sub, 2*fewSubs)
+		for _, t := range ss.subs {
+			ss.byName[t.name()] = t
+		}
+	}
+	s.after = n.looking.Load() // after join: what is looked up later finds l
+	return s, s.after
+}
+
+// fewSubs are found by looking at each.
+const fewSubs = 8
+
+func (ss *Session) find(name string) *sub {
+	if ss.byName != nil {
+		return ss.byName[name]
+	}
+	for _, s := range ss.subs {
+		if s.name() == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// unsubscribe ends a subscription.
+func (ss *Session) unsubscribe(s *sub) {
+	ss.more.forget(s)
+	for i, t := range ss.subs {
+		if t == s {
+			last := len(ss.subs) - 1
+			ss.subs[i], ss.subs[last] = ss.subs[last], nil
+			ss.subs = ss.subs[:last]
+			break
+		}
+	}
+	if ss.byName != nil {
+		delete(ss.byName, s.name())
+	}
+	s.leave()
+}
+
+// leave takes s out of its list. The last takes its place, and if the list is
+// being handed something the border between those who had it and those who did
+// not must not be crossed.
+func (s *sub) leave() {
+	l := s.list
+	i, last := int(s.index), len(l.subs)-1
+	if i < l.next {
+		l.next--
+		l.put(i, l.subs[l.next])
+		i = l.next
+	}
+	l.put(i, l.subs[last])
+	l.subs[last] = nil
+	l.subs = l.subs[:last]
+	s.list = nil
+	x := &s.session.node.index
+	x.add(l, -1)
+	if last == 0 {
+		x.leave(l)
+	}
+}
+
+func (l *list) put(i int, s *sub) {
+	l.subs[i] = s
+	s.index = int32(i)
+}
+
+// matches reports whether a channel is the topic, or one of the pattern.
+func (t *topic) matches(channel string) bool {
+	if !t.pattern {
+		return t.name == channel
+	}
+	pattern, rest := t.name, channel
+	for more := true; more; {
+		var p, c string
+		p, pattern, more = strings.Cut(pattern, ".")
+		if p == ">" {
+			return rest != ""
+		}
+		var left bool
+		c, rest, left = strings.Cut(rest, ".")
+		if p != "*" && p != c || left != more {
+			return false
+		}
+	}
+	return true
+}
