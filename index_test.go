@@ -134,3 +134,34 @@ func (w *indexWorld) empty(t *testing.T) {
 		t.Error("shapes are left")
 	}
 }
+
+// BenchmarkMatchPatterns looks up names that three patterns match, each time
+// others, among few and many patterns of five shapes.
+func BenchmarkMatchPatterns(b *testing.B) {
+	for _, n := range []int{100, 1_000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var x index
+			h := new(hub)
+			names := make([]string, n/5)
+			for i := range names {
+				for _, shape := range []string{"user.%d.*", "user.%d.>", "*.%d.x", "room.%d.>", "game.*.%d"} {
+					x.join(fmt.Sprintf(shape, i), h)
+				}
+			}
+			for i, k := range rand.Perm(len(names)) {
+				names[i] = fmt.Sprintf("user.%d.x", k)
+			}
+			lists := make([]*list, 0, 8)
+			i := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				if lists = x.match(names[i], lists[:0]); len(lists) != 3 {
+					b.Fatal(len(lists))
+				}
+				if i++; i == len(names) {
+					i = 0
+				}
+			}
+		})
+	}
+}

@@ -26,7 +26,7 @@ type topics struct {
 type table struct{ groups []group } // a power of two of them
 
 type group struct {
-	tags  atomic.Uint64 // a byte for each place: its topic's tag, or zero; then the count of those that passed
+	tags   atomic.Uint64 // a byte for each place: its topic's tag, or zero; then the count of those that passed
 	places [places]atomic.Pointer[topic]
 }
 
@@ -38,8 +38,8 @@ const (
 
 	tagHigh = 0x0080_8080_8080_8080
 	tagLow  = 0x0001_0101_0101_0101
-	passed   = 1 << (8 * places) // one topic that passed
-	passes   = 0xff * passed     // at this count nobody counts any more
+	passed  = 1 << (8 * places) // one topic that passed
+	passes  = 0xff * passed     // at this count nobody counts any more
 )
 
 // A key says which topic is looked for: a name, or what stands for a name in a pattern.
