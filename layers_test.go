@@ -25,13 +25,14 @@ const module = "github.com/longwire/longwire"
 var layers = map[string][]string{
 	"wire":           {},
 	"internal/frame": {},
+	"internal/beat":  {"wire"},
 	"internal/loop":  {},
 	"internal/park":  {"internal/loop"},
 	".":              {"wire", "internal/loop", "internal/park"},
 
-	"transport/tcp":    {".", "wire", "internal/loop", "internal/park", "internal/frame"},
-	"transport/ws":     {".", "wire", "internal/loop", "internal/park", "internal/frame"},
-	"transport/stream": {".", "wire", "internal/loop", "internal/park", "internal/frame"},
+	"transport/tcp":    {".", "wire", "internal/loop", "internal/park", "internal/frame", "internal/beat"},
+	"transport/ws":     {".", "wire", "internal/loop", "internal/park", "internal/frame", "internal/beat"},
+	"transport/stream": {".", "wire", "internal/loop", "internal/park", "internal/frame", "internal/beat"},
 	"broker/jetstream": {"."},
 	"auth":             {"."},
 

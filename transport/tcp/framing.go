@@ -20,8 +20,8 @@ type Framing struct {
 	Kind longwire.Kind
 	// Next finds the first message in p. It returns the message, which lies in p,
 	// and how many bytes of p it and its framing took; zero means that it is not all
-	// there yet. The first seen bytes of p were looked at before, without
-	// finding an end. A message of more than max bytes is refused by
+	// there yet, and a nil message with a count that these bytes are none. The
+	// first seen bytes of p were looked at before, without finding an end. A message of more than max bytes is refused by
 	// [TooLarge], as soon as its length is known.
 	Next func(p []byte, seen, max int) (body []byte, n int, err error)
 	// Rest turns what came after the last whole message, when the peer has

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/beat"
 	"github.com/longwire/longwire/internal/loop"
 	"github.com/longwire/longwire/wire"
 )
@@ -20,7 +21,7 @@ type link struct {
 	local  *netip.AddrPort // the listener's, shared
 	remote netip.AddrPort
 	tls    *tls.Conn // nil without TLS; only its state may be asked
-	silent *silence  // until the first byte came
+	watch  *watch    // nil mostly; see heartbeat.go
 	seen   int32     // bytes of an unfinished message that were looked at
 	state  uint8
 }
@@ -28,6 +29,9 @@ type link struct {
 const (
 	paused = 1 << iota
 	closing
+	moving // on the way to another loop: nothing is sent or received
+	ended  // the peer has finished writing
+	untold // that is to be told
 )
 
 func (l *link) Loop() *loop.Loop     { return l.sock.Loop() }
@@ -52,7 +56,7 @@ func (l *link) Send(m *longwire.Message) (int, error) {
 }
 
 func (l *link) SendFramed(b []byte, last bool) (int, error) {
-	if err := l.room(len(b)); err != nil && !last {
+	if err := l.room(len(b)); err != nil && (!last || l.state&moving != 0) {
 		return l.sock.Waiting(), err
 	}
 	l.sock.Write(b)
@@ -60,10 +64,10 @@ func (l *link) SendFramed(b []byte, last bool) (int, error) {
 }
 
 func (l *link) room(n int) error {
-	if l.state&closing != 0 {
+	switch {
+	case l.state&closing != 0:
 		return longwire.ErrClosed
-	}
-	if !l.sock.Room(n) {
+	case l.state&moving != 0 || !l.sock.Room(n):
 		return longwire.ErrFull
 	}
 	return nil
@@ -72,8 +76,11 @@ func (l *link) room(n int) error {
 func (l *link) Pause(on bool) {
 	if on {
 		l.state |= paused
-	} else {
+	} else if l.state&paused != 0 {
 		l.state &^= paused
+		if w := l.watch; w != nil {
+			w.heard = beat.At(l.sock.Loop().Now()) // it could not be heard meanwhile
+		}
 	}
 	l.sock.SetRead(!on)
 }
@@ -99,14 +106,14 @@ func (l *link) Leave(now time.Time) {
 	l.Close(longwire.Close{Code: wire.CodeGoingAway})
 }
 
-// Read cuts what arrived into messages.
+// Read cuts what arrived into messages, until the receiver pauses, closes or
+// moves the link.
 func (l *link) Read(now time.Time, p []byte) int {
-	if l.silent != nil {
-		l.silent.timer.Stop()
-		l.silent = nil
+	if l.watch != nil {
+		l.watch.hear(now)
 	}
 	took, seen := 0, int(l.seen)
-	for took < len(p) && l.state == 0 {
+	for took < len(p) && l.state&(paused|closing|moving) == 0 {
 		body, n, err := l.next(p[took:], seen)
 		if err != nil {
 			l.Close(*longwire.CloseOf(err, wire.CodeBadFrame))
@@ -118,7 +125,9 @@ func (l *link) Read(now time.Time, p []byte) int {
 		}
 		took += n
 		seen = 0
-		l.recv.Receive(now, l.srv.framing().Kind, body)
+		if body != nil {
+			l.recv.Receive(now, l.srv.framing().Kind, body)
+		}
 	}
 	l.seen = 0
 	return took
@@ -148,15 +157,24 @@ func (l *link) survive() {
 	l.Close(longwire.Close{Code: wire.CodeHandlerPanic})
 }
 
-// End hears that the peer has finished writing. A receiver that has use for
-// a link that can only be written keeps it.
+// End hears that the peer has finished writing.
 func (l *link) End(now time.Time, rest []byte) {
+	l.state |= ended | untold
 	f := l.srv.framing()
 	if len(rest) > 0 && f.Rest != nil && l.state&closing == 0 {
 		if body, ok := l.rest(rest); ok {
 			l.recv.Receive(now, f.Kind, body)
 		}
 	}
+	if l.state&moving == 0 {
+		l.tellEnd(now)
+	}
+}
+
+// tellEnd lets a receiver keep the link that has use for one that can only be
+// written.
+func (l *link) tellEnd(now time.Time) {
+	l.state &^= untold
 	if e, ok := l.recv.(longwire.Ender); ok {
 		e.Ended(now)
 		return
@@ -167,20 +185,9 @@ func (l *link) End(now time.Time, rest []byte) {
 func (l *link) Drained(now time.Time) { l.recv.Drained(now) }
 
 func (l *link) Closed(now time.Time, err error) {
-	if l.silent != nil {
-		l.silent.timer.Stop()
+	if l.watch != nil {
+		l.watch.timer.Stop()
 	}
 	l.state |= closing
 	l.recv.Closed(now, longwire.CloseOf(err, wire.CodeLost))
-}
-
-// silence ends a connection that says nothing at all.
-type silence struct {
-	timer loop.Timer
-	link  *link
-}
-
-func (s *silence) Fire(time.Time) {
-	s.link.silent = nil
-	s.link.Close(longwire.Close{Code: wire.CodeHandshakeTimeout})
 }

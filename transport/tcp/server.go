@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/beat"
 	"github.com/longwire/longwire/internal/loop"
 	"github.com/longwire/longwire/internal/park"
 	"github.com/longwire/longwire/wire"
@@ -43,6 +44,12 @@ type Server struct {
 	// FirstByte is how long a new connection may stay silent; then it ends with
 	// handshake_timeout. Zero means for ever.
 	FirstByte time.Duration
+	// PingAfter is the silence of a peer after which a receiver that can is
+	// asked to say something to it, as a node's does, and DeadAfter the one after
+	// which the link of a peer that answers ends with idle_timeout, unless we hold
+	// the peer back. Both may be up to a quarter of a second late. Zero means 25 s
+	// and 35 s, negative is off. They do not concern a longwire.Plain.
+	PingAfter, DeadAfter time.Duration
 	// Farewell, if set, is the last message that a link sends before it closes,
 	// in protocols that say why. Nil bytes say nothing.
 	Farewell func(c *longwire.Close) []byte
@@ -54,7 +61,9 @@ type Server struct {
 	Log *slog.Logger
 
 	once sync.Once
-	form *longwire.Form // set once; made by Framing
+	// Immutable after once.
+	form  *longwire.Form // made by Framing
+	beats beat.Rule
 
 	mu sync.Mutex
 	// guarded by mu
@@ -143,6 +152,7 @@ func (s *Server) track(ln *park.Listener) bool {
 	s.once.Do(func() {
 		f := s.framing()
 		s.form = &longwire.Form{Name: "tcp " + f.Name, Append: f.Append}
+		s.beats = beat.New(s.PingAfter, s.DeadAfter)
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -200,11 +210,7 @@ func (s *Server) open(now time.Time, sock *loop.Sock, from park.Peer, local *net
 		return l
 	}
 	l.recv = recv
-	if s.FirstByte > 0 {
-		l.silent = &silence{link: l}
-		l.silent.timer.Owner = l.silent
-		sock.Loop().After(s.FirstByte, &l.silent.timer)
-	}
+	l.listen(now)
 	return l
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/beat"
 	"github.com/longwire/longwire/internal/frame"
 	"github.com/longwire/longwire/internal/loop"
 	"github.com/longwire/longwire/internal/park"
@@ -60,7 +61,7 @@ type Handler struct {
 	// Immutable after once.
 	reader  frame.Config
 	form    *longwire.Form
-	beats   beats
+	beats   beat.Rule
 	origins []origin
 }
 
@@ -76,7 +77,7 @@ func (h *Handler) prepare() {
 			return frame.AppendFragments(dst, opcode(kind), p, h.MaxFrame)
 		}}
 	}
-	h.beats = newBeats(h.PingAfter, h.DeadAfter)
+	h.beats = beat.New(h.PingAfter, h.DeadAfter)
 	h.origins = parseOrigins(h.Origins, h.log())
 }
 
@@ -136,6 +137,7 @@ func (h *Handler) open(t *park.Taken, r *http.Request, s shake) error {
 // open begins the link on its loop. The head of the response is queued already.
 func (l *link) open(now time.Time, sock *loop.Sock) loop.Handler {
 	l.sock = sock
+	l.hear(now)
 	l.listen(now)
 	recv, err := l.h.Acceptor.Accept(now, l)
 	if err != nil {

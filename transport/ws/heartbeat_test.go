@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/beat"
 	"github.com/longwire/longwire/internal/frame"
 	"github.com/longwire/longwire/internal/memnet"
 	"github.com/longwire/longwire/wire"
 )
 
 // late is how late a heartbeat may be: a grain, and a tick of the wheel.
-const late = maxGrain + 20*time.Millisecond
+const late = beat.MaxGrain + 20*time.Millisecond
 
 func TestPing(t *testing.T) {
 	virtual(t, &Handler{Acceptor: echo(true)}, func(t *testing.T, dial func() *client) {
@@ -87,7 +88,7 @@ func TestHeartbeatSettings(t *testing.T) {
 			h := &Handler{Acceptor: echo(true), PingAfter: tt.ping, DeadAfter: tt.dead}
 			virtual(t, h, func(t *testing.T, dial func() *client) {
 				c, clk := dial(), newClock()
-				slack := newBeats(tt.ping, tt.dead).grain + 20*time.Millisecond
+				slack := beat.Grain(max(tt.ping, tt.dead)) + 20*time.Millisecond
 				for _, d := range tt.pings {
 					c.want(`ping ""`)
 					clk.within(t, d-slack, 2*slack)

@@ -6,6 +6,7 @@ import (
 	"unique"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/beat"
 	"github.com/longwire/longwire/internal/frame"
 	"github.com/longwire/longwire/internal/loop"
 )
@@ -26,7 +27,7 @@ type link struct {
 
 	// Owned by the loop.
 	state  uint8
-	heard  uint32 // when the peer was last heard; see heartbeat.go
+	heard  beat.Moment // when the peer was last heard
 	reader frame.Reader
 	timer  loop.Timer // the heartbeat, then the wait for the peer's Close frame
 	rare   *rare      // nil mostly
@@ -38,6 +39,7 @@ const (
 	full                // Send said ErrFull: Drained is owed
 	closing             // a Close frame was sent, or cannot be: nothing is sent or received any more
 	done                // the socket is closing, or closed
+	moving              // on the way to another loop: nothing is sent or received
 )
 
 // rare is what a link needs only in rare states.
@@ -89,8 +91,11 @@ func (l *link) SendFramed(b []byte, last bool) (int, error) {
 }
 
 func (l *link) room(n int) error {
-	if l.state&closing != 0 {
+	switch {
+	case l.state&closing != 0:
 		return longwire.ErrClosed
+	case l.state&moving != 0:
+		return longwire.ErrFull
 	}
 	if !l.sock.Room(n) {
 		l.state |= full

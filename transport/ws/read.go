@@ -8,7 +8,7 @@ import (
 )
 
 // Read takes frames until there is no whole one left, or the receiver pauses
-// the link.
+// the link or moves it.
 //
 // Pings are answered, once for all that one turn brought: RFC 6455 section
 // 5.5.3 lets a pong stand for every ping before it. If there is no room for the
@@ -19,7 +19,7 @@ func (l *link) Read(now time.Time, p []byte) int {
 	l.hear(now)
 	var ping []byte // the latest; nil: none
 	took := 0
-	for l.state&(paused|done) == 0 {
+	for l.state&(paused|done|moving) == 0 {
 		ev, n, err := l.reader.Next(p[took:])
 		took += n
 		if err != nil {
@@ -44,7 +44,7 @@ func (l *link) Read(now time.Time, p []byte) int {
 		}
 	}
 	_, _, _ = l.reader.Next(nil) // gives back the buffer of a message that came in pieces
-	l.pong(ping)
+	l.pong(ping)                 // goes along if the socket leaves, at the end of the turn
 	return took
 }
 

@@ -13,8 +13,12 @@ import (
 
 // virtual runs f in virtual time, with h served on a network in memory.
 func virtual(t *testing.T, h *Handler, f func(t *testing.T, dial func() *client)) {
+	virtualLoops(t, 1, h, f)
+}
+
+func virtualLoops(t *testing.T, loops int, h *Handler, f func(t *testing.T, dial func() *client)) {
 	synctest.Test(t, func(t *testing.T) {
-		e, err := longwire.NewEngine(&longwire.EngineOptions{Loops: 1, Goroutines: true, Log: quiet})
+		e, err := longwire.NewEngine(&longwire.EngineOptions{Loops: loops, Goroutines: true, Log: quiet})
 		if err != nil {
 			t.Fatal(err)
 		}
