@@ -26,6 +26,7 @@ type request struct {
 
 type reply struct {
 	Addr       string `json:"addr,omitzero"` // first line only
+	PID        int    `json:"pid,omitzero"`  // first line only: Running.PID
 	Err        string `json:"err,omitzero"`
 	Mallocs    uint64 `json:"mallocs,omitzero"`
 	HeapInuse  uint64 `json:"heap_inuse,omitzero"`
@@ -50,7 +51,10 @@ func serve(args []string, in io.Reader, out io.Writer) error {
 		_ = enc.Encode(reply{Err: err.Error()})
 		return err
 	}
-	if err := enc.Encode(reply{Addr: bound}); err != nil {
+	if running.Stop != nil {
+		defer running.Stop()
+	}
+	if err := enc.Encode(reply{Addr: bound, PID: running.PID}); err != nil {
 		return err
 	}
 	return obey(running, payload(*size), bufio.NewScanner(in), enc)

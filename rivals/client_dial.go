@@ -22,9 +22,33 @@ const dialTimeout = 10 * time.Second
 // A fleet is the client's sockets, bare descriptors without a goroutine or buffer each.
 type fleet struct{ fds []int }
 
-// dialFleet opens n connections to addr. With a request it is written on each of them and the response headers, which
-// must begin with want, are read; bytes behind the headers stay unread in the kernel only if the server sends them later.
-func dialFleet(addr string, n int, request, want string) (*fleet, error) {
+// A greeting is what a client writes on a link to begin with, and how it knows that the answer is whole.
+type greeting struct {
+	say   func(i int) []byte // on the i-th link of the fleet
+	heard func(p []byte) (whole bool, err error)
+}
+
+// asking greets by an HTTP request. The response headers must begin with want; what comes along with them is dropped.
+func asking(request, want string) greeting {
+	return greeting{
+		say: func(int) []byte { return []byte(request) },
+		heard: func(p []byte) (bool, error) {
+			if !bytes.Contains(p, []byte("\r\n\r\n")) {
+				return false, nil
+			}
+			if !bytes.HasPrefix(p, []byte(want)) {
+				return false, fmt.Errorf("handshake answered %.400q", p)
+			}
+			return true, nil
+		},
+	}
+}
+
+// upgrading asks for a WebSocket.
+func upgrading() greeting { return asking(upgradeTo("/"), statusSwitching) }
+
+// dialFleet opens n connections to addr and exchanges the greetings on each of them, one after another.
+func dialFleet(addr string, n int, greetings ...greeting) (*fleet, error) {
 	at, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return nil, err
@@ -38,8 +62,10 @@ func dialFleet(addr string, n int, request, want string) (*fleet, error) {
 				return nil, errors.Join(fmt.Errorf("connection %d: %w", len(f.fds), err), f.close())
 			}
 		}
-		if err := handshake(f.fds[first:], request, want); err != nil {
-			return nil, errors.Join(fmt.Errorf("connections from %d on: %w", first, err), f.close())
+		for _, g := range greetings {
+			if err := f.greet(first, g); err != nil {
+				return nil, errors.Join(fmt.Errorf("connections from %d on: %w", first, err), f.close())
+			}
 		}
 	}
 	return f, nil
@@ -60,27 +86,27 @@ func (f *fleet) dial(to unix.Sockaddr) error {
 		unix.Connect(fd, to))
 }
 
-func handshake(fds []int, request, want string) error {
-	if request == "" {
-		return nil
-	}
-	for _, fd := range fds {
-		if _, err := unix.Write(fd, []byte(request)); err != nil {
+// greet writes on all links from the first on, then reads the answers.
+func (f *fleet) greet(first int, g greeting) error {
+	for i, fd := range f.fds[first:] {
+		if _, err := unix.Write(fd, g.say(first+i)); err != nil {
 			return err
 		}
 	}
-	var buf [4096]byte
-	for _, fd := range fds {
-		n := 0
-		for !bytes.Contains(buf[:n], []byte("\r\n\r\n")) {
+	buf := make([]byte, 4096)
+	for _, fd := range f.fds[first:] {
+		for n, whole := 0, false; !whole; {
+			if n == len(buf) {
+				buf = append(buf, buf...)
+			}
 			m, err := readBlocking(fd, buf[n:])
 			if err != nil || m <= 0 {
-				return fmt.Errorf("handshake: read %d: %w after %q", m, err, buf[:n])
+				return fmt.Errorf("handshake: read %d: %w after %.400q", m, err, buf[:n])
 			}
 			n += m
-		}
-		if !bytes.HasPrefix(buf[:n], []byte(want)) {
-			return fmt.Errorf("handshake answered %q", buf[:n])
+			if whole, err = g.heard(buf[:n]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -26,51 +26,55 @@ type crew struct {
 // A link is one socket; it belongs to its worker while the crew runs.
 type link struct {
 	fd   int
-	got  int // bytes received
-	part int // of them, bytes of a message not yet whole
+	i    int // its place in the fleet
+	msgs int // messages received, as the workload counts them
+	part int // bytes received of a message not yet whole
+	open int // publications that it has begun by itself
+
+	pieces // of messages whose size is not known beforehand
 }
 
 type worker struct {
 	// Immutable after newCrew.
 	ep     int
 	crew   *crew
-	onRead func(*worker, *link, []byte) error
-	onTurn func(*worker) // after each batch of events; may be nil
+	onRead func(*worker, *link, []byte) (int, error) // returns how many messages are whole now
+	onTurn func(*worker) error                       // after each batch of events; may be nil
+	turn   int                                       // ms that it waits for events before it looks whether to stop
 
 	// Owned by the worker's goroutine; by anyone after halt.
 	links []link
 	buf   []byte
 	err   error
 
-	msgs  atomic.Int64
-	bytes atomic.Int64
-	low   atomic.Int64 // broadcast: messages that all sampled links have
+	msgs atomic.Int64
+	low  atomic.Int64 // broadcast: messages that all sampled links have
 }
 
 const crewSize = 2
 
-// turnMillis is how long a worker may wait for events before it looks whether to stop.
 const turnMillis = 20
 
-func newCrew(f *fleet, onRead func(*worker, *link, []byte) error, onTurn func(*worker)) (*crew, error) {
-	if err := f.nonblocking(); err != nil {
-		return nil, err
-	}
+// newCrew gives each worker every second socket or, where sockets belong together in groups, every second group. On an
+// error the fleet is closed, as it is by halt otherwise.
+func newCrew(f *fleet, group int, onRead func(*worker, *link, []byte) (int, error), onTurn func(*worker) error) (*crew, error) {
 	c := &crew{fleet: f}
-	for i := range crewSize {
-		ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-		if err != nil {
-			return nil, err
-		}
-		w := &worker{ep: ep, crew: c, onRead: onRead, onTurn: onTurn, buf: make([]byte, 64<<10)}
-		for j := i; j < len(f.fds); j += crewSize {
-			event := &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(len(w.links))}
-			if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, f.fds[j], event); err != nil {
-				return nil, err
-			}
-			w.links = append(w.links, link{fd: f.fds[j]})
-		}
-		c.workers = append(c.workers, w)
+	err := f.nonblocking()
+	for range crewSize {
+		ep, err1 := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+		err = errors.Join(err, err1)
+		c.workers = append(c.workers, &worker{
+			ep: ep, crew: c, onRead: onRead, onTurn: onTurn, turn: turnMillis, buf: make([]byte, 64<<10),
+		})
+	}
+	for i, fd := range f.fds {
+		w := c.workers[i/group%crewSize]
+		event := &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(len(w.links))}
+		err = errors.Join(err, unix.EpollCtl(w.ep, unix.EPOLL_CTL_ADD, fd, event))
+		w.links = append(w.links, link{fd: fd, i: i})
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.halt())
 	}
 	return c, nil
 }
@@ -113,17 +117,10 @@ func (c *crew) msgs() (n int64) {
 	return n
 }
 
-func (c *crew) bytes() (n int64) {
-	for _, w := range c.workers {
-		n += w.bytes.Load()
-	}
-	return n
-}
-
 func (w *worker) run() error {
 	events := make([]unix.EpollEvent, 256)
 	for !w.crew.stop.Load() {
-		n, err := unix.EpollWait(w.ep, events, turnMillis)
+		n, err := unix.EpollWait(w.ep, events, w.turn)
 		if err != nil && err != unix.EINTR {
 			return err
 		}
@@ -137,15 +134,18 @@ func (w *worker) run() error {
 			if err != nil || n == 0 {
 				return fmt.Errorf("a link ended: read %d: %w", n, err)
 			}
-			l.got += n
-			got += n
-			if err := w.onRead(w, l, w.buf[:n]); err != nil {
+			msgs, err := w.onRead(w, l, w.buf[:n])
+			if err != nil {
 				return err
 			}
+			l.msgs += msgs
+			got += msgs
 		}
-		w.bytes.Add(int64(got))
+		w.msgs.Add(int64(got))
 		if w.onTurn != nil {
-			w.onTurn(w)
+			if err := w.onTurn(w); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

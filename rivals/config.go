@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"regexp"
@@ -36,12 +37,22 @@ type Config struct {
 	Rate           int // paced broadcast, messages/s
 	UnderWay       intList
 	AcceptLinks    int
+
+	SessionLinks    int // idle memory
+	Receivers       int // session broadcast
+	Fan             intList
+	ChatPairs       int
+	ChatUnderWay    int
+	ChatRate        int
+	Patterns        int
+	PatternSessions int
+	PatternUnderWay int
 }
 
 func parseConfig(args []string) (*Config, error) {
 	c := &Config{
 		EchoLinks: intList{200, 2000}, Windows: intList{1, 16}, WSSizes: intList{64, 1024},
-		BroadcastLinks: intList{1000, 5000}, UnderWay: intList{16, 128},
+		BroadcastLinks: intList{1000, 5000}, UnderWay: intList{16, 128}, Fan: intList{10, 100, 1000},
 	}
 	fs := flag.NewFlagSet("table", flag.ContinueOnError)
 	only := fs.String("run", "", "only cells whose \"workload: label\" matches this `regexp`")
@@ -65,6 +76,7 @@ func parseConfig(args []string) (*Config, error) {
 	fs.IntVar(&c.Rate, "rate", 30, "messages/s of the paced broadcast")
 	fs.Var(&c.UnderWay, "under-way", "messages under way in the saturated broadcast")
 	fs.IntVar(&c.AcceptLinks, "accept-links", 5000, "upgrades of a run")
+	c.sessionFlags(fs)
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}
@@ -75,6 +87,9 @@ func parseConfig(args []string) (*Config, error) {
 		c.quicken(fs)
 	}
 	var err error
+	if len(c.Fan) < 2 {
+		return nil, errors.New("-fan wants two numbers at least")
+	}
 	if c.Only, err = regexp.Compile(*only); err != nil {
 		return nil, err
 	}
@@ -82,10 +97,22 @@ func parseConfig(args []string) (*Config, error) {
 	return c, err
 }
 
+func (c *Config) sessionFlags(fs *flag.FlagSet) {
+	fs.IntVar(&c.SessionLinks, "session-links", 19000, "sessions for idle memory")
+	fs.IntVar(&c.Receivers, "session-receivers", 1000, "sessions that receive a session broadcast")
+	fs.Var(&c.Fan, "fan", "subscribers whose allocations are compared, the fewest first")
+	fs.IntVar(&c.ChatPairs, "chat-pairs", 5000, "channels of two sessions")
+	fs.IntVar(&c.ChatUnderWay, "chat-under-way", 64, "pairs with a publication under way in the saturated chat")
+	fs.IntVar(&c.ChatRate, "chat-rate", 2000, "publications/s of the paced chat")
+	fs.IntVar(&c.Patterns, "patterns", 100_000, "patterns subscribed; a thousandth of them in the run beside it")
+	fs.IntVar(&c.PatternSessions, "pattern-sessions", 100, "sessions that share the patterns")
+	fs.IntVar(&c.PatternUnderWay, "pattern-under-way", 32, "publications under way that match patterns")
+}
+
 func (c *Config) quicken(fs *flag.FlagSet) {
 	for name, value := range map[string]string{
 		"runs": "1", "patience": "0", "duration": "400ms", "warmup": "150ms", "idle-links": "2000", "cpu-links": "2000",
-		"settle": "300ms", "ping": "2s", "accept-links": "1000",
+		"settle": "300ms", "ping": "2s", "accept-links": "1000", "session-links": "2000", "chat-pairs": "500",
 	} {
 		given := false
 		fs.Visit(func(f *flag.Flag) { given = given || f.Name == name })

@@ -24,6 +24,7 @@ type Child struct {
 	Addr string
 
 	cmd  *exec.Cmd
+	pid  int // of the process that is measured: this program again, or one that it has started
 	in   io.WriteCloser
 	out  *bufio.Scanner
 	page int
@@ -54,7 +55,10 @@ func startChild(ctx context.Context, workload, name string, extra ...string) (*C
 		c.Stop()
 		return nil, err
 	}
-	c.Addr = first.Addr
+	c.Addr, c.pid = first.Addr, c.cmd.Process.Pid
+	if first.PID != 0 {
+		c.pid = first.PID
+	}
 	return c, nil
 }
 
@@ -103,7 +107,7 @@ func (c *Child) Stop() {
 // clock_getcpuclockid(3) makes from the process id this way. It has nanoseconds, and reading it costs the server nothing.
 func (c *Child) CPU() (time.Duration, error) {
 	var ts unix.Timespec
-	if err := unix.ClockGettime(int32(^c.cmd.Process.Pid<<3|2), &ts); err != nil {
+	if err := unix.ClockGettime(int32(^c.pid<<3|2), &ts); err != nil {
 		return 0, fmt.Errorf("CPU clock of the server process: %w", err)
 	}
 	return time.Duration(ts.Nano()), nil
@@ -111,7 +115,7 @@ func (c *Child) CPU() (time.Duration, error) {
 
 // RSS is the resident set in bytes (second field of /proc/PID/statm, in pages).
 func (c *Child) RSS() (int64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", c.cmd.Process.Pid))
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", c.pid))
 	if err != nil {
 		return 0, err
 	}

@@ -44,6 +44,7 @@ type Bound struct {
 
 var workloads = []*Workload{
 	&idleTCP, &idleWS, &idleSSE, &idleTLS, &idleCPU, &tcpEcho, &wsEcho, &broadcast, &accept,
+	&sessionIdleTCP, &sessionIdleWS, &sessionBroadcast, &sessionChat, &sessionPatterns, &sessionFan, &sessionCall,
 }
 
 func findWorkload(name string) *Workload {

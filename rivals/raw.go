@@ -15,6 +15,7 @@ import (
 // message and socket, over a frame built once.
 func init() {
 	Register(Server{Name: "raw", Workloads: []string{TCPEcho, IdleTCP, WSEcho, IdleWS, Broadcast, Accept}, Start: startRaw})
+	Register(Server{Name: "raw", Workloads: []string{SessionBroadcast}, Start: startRaw, Speaks: &rawWS})
 }
 
 type rawLoop struct {

@@ -20,6 +20,15 @@ const (
 	IdleCPU   = "idle-cpu"  // WebSocket: pings each link every Options.PingEvery
 	Broadcast = "broadcast" // WebSocket: Running.Publish sends one binary message to every link that has had a pong
 	Accept    = "accept"    // as WSEcho; only upgrades are made
+
+	// Sessions that subscribe to channels. How that is said is Server.Speaks.
+	SessionIdleTCP   = "session-idle-tcp"
+	SessionIdleWS    = "session-idle-ws"
+	SessionBroadcast = "session-broadcast" // one channel; without Speaks.publish by Running.Publish, as Broadcast
+	SessionChat      = "session-chat"      // a channel for each pair of sessions, one of which publishes
+	SessionPatterns  = "session-patterns"  // patterns, three of which match a publication
+	SessionFan       = "session-fan"       // one channel, a few sessions or many
+	SessionCall      = "session-call"      // calls, each answered by its data; or WSEcho
 )
 
 // Options is what a server is told at its start.
@@ -36,6 +45,11 @@ type Running struct {
 	// Publish sends p to every open link as one binary message, at the latest those whose ping has been answered. It is called by one goroutine, for Broadcast only,
 	// and may block. p does not change.
 	Publish func(p []byte)
+
+	// PID is that of the server's process, where it is a program of its own; then its CPU and memory are measured.
+	PID int
+	// Stop ends what does not end with this process. Nil means nothing.
+	Stop func()
 }
 
 // A Server stands in one or more workloads. Start returns when connections are accepted; the server then runs until
@@ -44,6 +58,7 @@ type Server struct {
 	Name      string
 	Workloads []string
 	Start     func(o *Options) (*Running, error)
+	Speaks    *dialect // for the session workloads only
 }
 
 var servers []Server

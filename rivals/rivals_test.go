@@ -27,9 +27,11 @@ func TestEveryWorkload(t *testing.T) {
 	// A race in a server process ends it, which fails the run; and the detector does not rest a second at each exit.
 	t.Setenv("GORACE", "halt_on_error=1 atexit_sleep_ms=0")
 	cfg, err := parseConfig([]string{
-		"-servers", "^(raw|gws|net|net/http)$", "-runs", "1", "-duration", "60ms", "-warmup", "20ms", "-settle", "40ms",
+		"-servers", "^(raw|gws|net|net/http|nats-server|mosquitto|longwire.*)$", "-runs", "1", "-duration", "60ms", "-warmup", "20ms", "-settle", "40ms",
 		"-idle-links", "20", "-cpu-links", "20", "-ping", "400ms", "-echo-links", "10", "-broadcast-links", "10",
 		"-accept-links", "20", "-patience", "0", "-rate", "100", "-windows", "1,4", "-ws-sizes", "64,70000", "-under-way", "16",
+		"-session-links", "20", "-session-receivers", "10", "-fan", "2,10", "-chat-pairs", "10", "-chat-under-way", "4",
+		"-chat-rate", "100", "-patterns", "6000", "-pattern-sessions", "10", "-pattern-under-way", "4",
 	})
 	if err != nil {
 		t.Fatal(err)

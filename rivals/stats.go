@@ -28,6 +28,14 @@ const (
 	MallocsDeliv Metric = "mallocs/delivery"
 	ConnsPerCPU  Metric = "upgrades/server-CPU-s"
 	ConnsPerSec  Metric = "upgrades/s"
+	CPUPerPub    Metric = "server CPU µs/publication"
+	PubsPerSec   Metric = "publications/s"
+	MallocsPub   Metric = "mallocs/publication"
+	MallocsFew   Metric = "mallocs/publication, few"
+	MallocsMany  Metric = "mallocs/publication, many"
+	MallocsMore  Metric = "mallocs/further delivery"
+	RoundTrip50  Metric = "µs/round trip, p50"
+	RoundTrip99  Metric = "µs/round trip, p99"
 
 	// Foreign is not of the server: the share of the machine that other processes used during the run.
 	Foreign Metric = "foreign CPU"
@@ -36,7 +44,7 @@ const (
 // moreIsBetter says in which direction a metric is good.
 func (m Metric) moreIsBetter() bool {
 	switch m {
-	case MsgsPerSec, DelivPerCPU, DelivPerSec, ConnsPerCPU, ConnsPerSec:
+	case MsgsPerSec, DelivPerCPU, DelivPerSec, ConnsPerCPU, ConnsPerSec, PubsPerSec:
 		return true
 	}
 	return false

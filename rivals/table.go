@@ -171,7 +171,7 @@ func formatRatio(x float64) string {
 
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
-	return strings.ReplaceAll(line, "|", "/")
+	return fmt.Sprintf("%.120s", strings.ReplaceAll(line, "|", "/"))
 }
 
 // printMarkdown aligns the columns for the eye too; those from the left-th on are numbers and go right.

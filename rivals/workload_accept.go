@@ -32,7 +32,7 @@ func measureAccept(ctx context.Context, _ *Config, c Cell, name string) (Sample,
 		return nil, err
 	}
 	defer child.Stop()
-	warm, err := dialFleet(child.Addr, max(c.Links/10, 1), upgradeRequest, statusSwitching)
+	warm, err := dialFleet(child.Addr, max(c.Links/10, 1), upgrading())
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func measureAccept(ctx context.Context, _ *Config, c Cell, name string) (Sample,
 	if err != nil {
 		return nil, err
 	}
-	fleet, err := dialFleet(child.Addr, c.Links, upgradeRequest, statusSwitching)
+	fleet, err := dialFleet(child.Addr, c.Links, upgrading())
 	if err != nil {
 		return nil, err
 	}

@@ -6,18 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // Broadcast: one message to every link. Paced, the server is told to publish Config.Rate times a second; saturated, it
-// has Window messages under way at all times. A message is under way from the order to publish it until each of the
-// sampled receivers (every link where there are few, else 64 spread evenly) has all its bytes; then the order for as
-// many new ones goes out, in one line when several were done at once. A run in which a link misses bytes does not count.
-
-const sampledLinks = 64
-
-// maxPacedLag is how many messages a paced server may be behind before the pacer holds its tongue, to stay bounded.
-const maxPacedLag = 60
+// has Window messages under way at all times (client_publish.go), and the order for as many new ones as were done at
+// once goes out in one line.
 
 var broadcast = Workload{
 	Name:    Broadcast,
@@ -62,7 +55,7 @@ func measureBroadcast(ctx context.Context, cfg *Config, c Cell, name string) (s 
 		return nil, err
 	}
 	defer child.Stop()
-	fleet, err := dialFleet(child.Addr, c.Links, upgradeRequest, statusSwitching)
+	fleet, err := dialFleet(child.Addr, c.Links, upgrading())
 	if err != nil {
 		return nil, err
 	}
@@ -70,152 +63,12 @@ func measureBroadcast(ctx context.Context, cfg *Config, c Cell, name string) (s 
 	if err := fleet.exchange(appendClientFrame(nil, finPing, nil), serverFrame(finPong, nil)); err != nil {
 		return nil, errors.Join(err, fleet.close())
 	}
-	p := &publisher{child: child, frame: len(serverFrame(finBinary, payload(c.Size))), moved: make(chan struct{}, 1)}
-	nothing := func(*worker, *link, []byte) error { return nil }
-	if p.crew, err = newCrew(fleet, nothing, p.watch(max(1, c.Links/sampledLinks))); err != nil {
+	frame := len(serverFrame(finBinary, payload(c.Size)))
+	p, err := newPublisher(fleet, func(_ *worker, l *link, b []byte) (int, error) { return l.whole(len(b), frame), nil })
+	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.crew.halt()) }()
-	if err := p.crew.start(nil); err != nil {
-		return nil, err
-	}
-	keep := func(d time.Duration) error { return p.keepUnderWay(ctx, c.Window, d) }
-	if c.Window == 0 {
-		keep = func(d time.Duration) error { return p.pace(ctx, cfg.Rate, d) }
-	}
-	if err := keep(cfg.Warmup); err != nil {
-		return nil, err
-	}
-	m, err := begin(child)
-	if err != nil {
-		return nil, err
-	}
-	before := p.crew.bytes()
-	n, err := atLeastOne(func() error { return keep(cfg.Duration) }, func() float64 {
-		return float64(p.crew.bytes()-before) / float64(p.frame)
-	})
-	if err != nil {
-		return nil, err
-	}
-	e, err := m.end()
-	if err != nil {
-		return nil, err
-	}
-	if err := p.drain(ctx, max(c.Window, maxPacedLag)); err != nil {
-		return nil, err
-	}
-	return Sample{
-		CPUPerDeliv: micros(e.cpu) / n, DelivPerCPU: n / e.cpu.Seconds(), DelivPerSec: n / e.wall.Seconds(),
-		MallocsDeliv: e.mallocs / n, Foreign: e.foreign,
-	}, nil
-}
-
-// A publisher orders messages and knows how far the receivers are.
-type publisher struct {
-	child *Child
-	crew  *crew
-	frame int           // bytes of a message on the wire
-	moved chan struct{} // some worker's low has moved
-
-	published int64 // owned by the measuring goroutine
-}
-
-// watch tells, after each turn of a worker, the number of messages that all its sampled links have.
-func (p *publisher) watch(every int) func(*worker) {
-	return func(w *worker) {
-		got := w.links[0].got
-		for i := 0; i < len(w.links); i += every {
-			got = min(got, w.links[i].got)
-		}
-		if low := int64(got / p.frame); low > w.low.Load() {
-			w.low.Store(low)
-			select {
-			case p.moved <- struct{}{}:
-			default:
-			}
-		}
-	}
-}
-
-func (p *publisher) delivered() int64 {
-	low := p.crew.workers[0].low.Load()
-	for _, w := range p.crew.workers {
-		if len(w.links) > 0 {
-			low = min(low, w.low.Load())
-		}
-	}
-	return low
-}
-
-func (p *publisher) publish(n int64) error {
-	p.published += n
-	return p.child.Publish(int(n))
-}
-
-func (p *publisher) keepUnderWay(ctx context.Context, k int, d time.Duration) error {
-	end := time.After(d)
-	for {
-		if n := p.delivered() + int64(k) - p.published; n > 0 {
-			if err := p.publish(n); err != nil {
-				return err
-			}
-		}
-		select {
-		case <-p.moved:
-		case <-end:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-func (p *publisher) pace(ctx context.Context, rate int, d time.Duration) error {
-	end := time.After(d)
-	tick := time.NewTicker(time.Second / time.Duration(rate))
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			if p.published-p.delivered() > maxPacedLag {
-				continue
-			}
-			if err := p.publish(1); err != nil {
-				return err
-			}
-		case <-end:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// drainTime is how long a run waits for its last messages. Where 128 messages for 5,000 links are under way a server
-// that writes each alone needs many seconds for them.
-const drainTime = 1500 * time.Millisecond
-
-// drain waits until every link has every message, at most drainTime, and stops the crew. Every link must then have all
-// of them to the byte or, when time was short, be no further behind than what was under way accounts for.
-func (p *publisher) drain(ctx context.Context, underWay int) error {
-	each := p.published * int64(p.frame)
-	total := each * int64(len(p.crew.fleet.fds))
-	for deadline := time.Now().Add(drainTime); p.crew.bytes() < total && time.Now().Before(deadline); {
-		if err := sleep(ctx, 5*time.Millisecond); err != nil {
-			return err
-		}
-	}
-	least := each
-	if p.crew.bytes() < total {
-		least = each - 2*int64(underWay)*int64(p.frame)
-	}
-	p.crew.rest()
-	for _, w := range p.crew.workers {
-		for _, l := range w.links {
-			if got := int64(l.got); got < least || got > each {
-				return fmt.Errorf("a link received %d bytes of %d messages, want %d to %d", got, p.published, least, each)
-			}
-		}
-	}
-	return nil
+	p.order = orders(child)
+	return p.measure(ctx, cfg, c.Window, child)
 }

@@ -29,7 +29,7 @@ var tcpEcho = Workload{
 		return cells
 	},
 	Measure: func(ctx context.Context, cfg *Config, c Cell, name string) (Sample, error) {
-		return measureEcho(ctx, cfg, c, name, "", payload(c.Size), payload(c.Size))
+		return measureEcho(ctx, cfg, c, name, payload(c.Size), payload(c.Size))
 	},
 	Bounds: func(Cell) []Bound {
 		return []Bound{
@@ -55,7 +55,7 @@ var wsEcho = Workload{
 	},
 	Measure: func(ctx context.Context, cfg *Config, c Cell, name string) (Sample, error) {
 		p := payload(c.Size)
-		return measureEcho(ctx, cfg, c, name, upgradeRequest, appendClientFrame(nil, finBinary, p), serverFrame(finBinary, p))
+		return measureEcho(ctx, cfg, c, name, appendClientFrame(nil, finBinary, p), serverFrame(finBinary, p), upgrading())
 	},
 	Bounds: func(Cell) []Bound {
 		return []Bound{
@@ -67,13 +67,13 @@ var wsEcho = Workload{
 }
 
 // measureEcho drives out and counts back: the bytes of a message as they go and as they return.
-func measureEcho(ctx context.Context, cfg *Config, c Cell, name, request string, out, back []byte) (s Sample, err error) {
+func measureEcho(ctx context.Context, cfg *Config, c Cell, name string, out, back []byte, greetings ...greeting) (s Sample, err error) {
 	child, err := startChild(ctx, c.Workload, name)
 	if err != nil {
 		return nil, err
 	}
 	defer child.Stop()
-	fleet, err := dialFleet(child.Addr, c.Links, request, statusSwitching)
+	fleet, err := dialFleet(child.Addr, c.Links, greetings...)
 	if err != nil {
 		return nil, err
 	}
@@ -82,15 +82,12 @@ func measureEcho(ctx context.Context, cfg *Config, c Cell, name, request string,
 		return nil, errors.Join(err, fleet.close())
 	}
 	window := bytes.Repeat(out, c.Window)
-	crew, err := newCrew(fleet, func(w *worker, l *link, p []byte) error {
-		l.part += len(p)
-		n := l.part / len(back)
-		l.part -= n * len(back)
+	crew, err := newCrew(fleet, 1, func(_ *worker, l *link, p []byte) (int, error) {
+		n := l.whole(len(p), len(back))
 		if n == 0 {
-			return nil
+			return 0, nil
 		}
-		w.msgs.Add(int64(n))
-		return writeAll(l.fd, window[:n*len(out)])
+		return n, writeAll(l.fd, window[:n*len(out)])
 	}, nil)
 	if err != nil {
 		return nil, err

@@ -26,20 +26,27 @@ const (
 )
 
 var (
-	idleTCP = idleWorkload(IdleTCP, 640)
-	idleWS  = idleWorkload(IdleWS, 900)
-	idleSSE = idleWorkload(IdleSSE, 1100)
-	idleTLS = idleWorkload(IdleTLS, 9000)
+	idleTCP = idleWorkload(IdleTCP, 640, plainLinks)
+	idleWS  = idleWorkload(IdleWS, 900, plainLinks)
+	idleSSE = idleWorkload(IdleSSE, 1100, plainLinks)
+	idleTLS = idleWorkload(IdleTLS, 9000, plainLinks)
+
+	// Sessions, each with one subscription to a channel of its own.
+	sessionIdleTCP = idleWorkload(SessionIdleTCP, 1100, sessionLinks)
+	sessionIdleWS  = idleWorkload(SessionIdleWS, 1300, sessionLinks)
 )
 
-func idleWorkload(name string, atMost float64) Workload {
+func plainLinks(cfg *Config) int   { return cfg.IdleLinks }
+func sessionLinks(cfg *Config) int { return cfg.SessionLinks }
+
+func idleWorkload(name string, atMost float64, links func(*Config) int) Workload {
 	return Workload{
 		Name:    name,
 		Metrics: []Metric{BytesPerLink, BytesUnforce},
 		Cells: func(cfg *Config) []Cell {
 			return []Cell{{
-				Workload: name, Label: fmt.Sprintf("%d links", cfg.IdleLinks),
-				Links: cfg.IdleLinks, Compare: BytesPerLink, Few: true,
+				Workload: name, Label: fmt.Sprintf("%d links", links(cfg)),
+				Links: links(cfg), Compare: BytesPerLink, Few: true,
 			}}
 		},
 		Measure: measureIdle,
@@ -55,7 +62,7 @@ func measureIdle(ctx context.Context, cfg *Config, c Cell, name string) (Sample,
 		return nil, err
 	}
 	defer child.Stop()
-	warm, err := openIdle(c.Workload, child.Addr, min(handful, c.Links))
+	warm, err := openIdle(c.Workload, name, child.Addr, min(handful, c.Links))
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +73,7 @@ func measureIdle(ctx context.Context, cfg *Config, c Cell, name string) (Sample,
 	if err != nil {
 		return nil, err
 	}
-	links, err := openIdle(c.Workload, child.Addr, c.Links)
+	links, err := openIdle(c.Workload, name, child.Addr, c.Links)
 	if err != nil {
 		return nil, err
 	}
@@ -96,21 +103,25 @@ func freedRSS(ctx context.Context, cfg *Config, child *Child) (int64, error) {
 	return child.RSS()
 }
 
-// openIdle opens n connections that have shaken hands; those over TLS have also had three messages of 100 B echoed.
-func openIdle(workload, addr string, n int) (io.Closer, error) {
+// openIdle opens n connections that have shaken hands; those over TLS have also had three messages of 100 B echoed, and
+// sessions have subscribed, each to a channel of its own.
+func openIdle(workload, name, addr string, n int) (io.Closer, error) {
 	switch workload {
+	case SessionIdleTCP, SessionIdleWS:
+		server, _ := findServer(workload, name)
+		return openFleet(addr, n, server.Speaks.begin(func(i int) []string { return []string{channelName(i)} })...)
 	case IdleTLS:
 		return openTLS(addr, n)
 	case IdleWS:
-		return openFleet(addr, n, upgradeRequest, statusSwitching)
+		return openFleet(addr, n, upgrading())
 	case IdleSSE:
-		return openFleet(addr, n, streamRequest, statusOK)
+		return openFleet(addr, n, asking(streamRequest, statusOK))
 	}
-	return openFleet(addr, n, "", "")
+	return openFleet(addr, n)
 }
 
-func openFleet(addr string, n int, request, want string) (io.Closer, error) {
-	f, err := dialFleet(addr, n, request, want)
+func openFleet(addr string, n int, greetings ...greeting) (io.Closer, error) {
+	f, err := dialFleet(addr, n, greetings...)
 	return closer(func() error { return f.close() }), err
 }
 

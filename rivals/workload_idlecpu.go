@@ -32,11 +32,11 @@ func measureIdleCPU(ctx context.Context, cfg *Config, c Cell, name string) (s Sa
 		return nil, err
 	}
 	defer child.Stop()
-	fleet, err := dialFleet(child.Addr, c.Links, upgradeRequest, statusSwitching)
+	fleet, err := dialFleet(child.Addr, c.Links, upgrading())
 	if err != nil {
 		return nil, err
 	}
-	crew, err := newCrew(fleet, answerPing, nil)
+	crew, err := newCrew(fleet, 1, answerPing, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -67,18 +67,18 @@ func measureIdleCPU(ctx context.Context, cfg *Config, c Cell, name string) (s Sa
 }
 
 // answerPing expects whole ping frames in a read, which is how they come when there is nothing else on the link.
-func answerPing(w *worker, l *link, p []byte) error {
+func answerPing(_ *worker, l *link, p []byte) (n int, err error) {
 	for len(p) > 0 {
 		if p[0] != finPing || len(p) < 2 || len(p) < 2+int(p[1]) {
-			return fmt.Errorf("want a ping, got %x", p)
+			return n, fmt.Errorf("want a ping, got %x", p)
 		}
 		end := 2 + int(p[1])
 		var pong [140]byte
 		if err := writeAll(l.fd, appendClientFrame(pong[:0], finPong, p[2:end])); err != nil {
-			return err
+			return n, err
 		}
-		w.msgs.Add(1)
+		n++
 		p = p[end:]
 	}
-	return nil
+	return n, nil
 }

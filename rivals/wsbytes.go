@@ -6,6 +6,7 @@ import "encoding/binary"
 
 // The opcodes of RFC 6455, section 5.2, with FIN set, as the first byte of a frame.
 const (
+	finText   = 0x81
 	finBinary = 0x82
 	finClose  = 0x88
 	finPing   = 0x89
@@ -13,9 +14,11 @@ const (
 	maskBit   = 0x80
 )
 
-// upgradeRequest asks for a WebSocket the way a browser does (RFC 6455, section 4.1), without an Origin.
-const upgradeRequest = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+// upgradeTo asks for a WebSocket the way a browser does (RFC 6455, section 4.1), without an Origin.
+func upgradeTo(path string) string {
+	return "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+}
 
 const streamRequest = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n"
 
