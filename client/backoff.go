@@ -1,0 +1,47 @@
+package client
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/longwire/longwire/wire"
+)
+
+// When to connect again: after as long as the server said, if it did, because
+// it spreads its clients itself; else after a random time below a bound that
+// doubles from 0.5 s to 20 s. The whole time is random, so that clients which were
+// cut at once do not come back at once. A link that lived for as long as the largest bound
+// begins anew; one that was cut before does not, lest a server that takes
+// everybody and fails at once is stormed.
+type backoff struct{ failed int }
+
+const (
+	backoffFirst = 500 * time.Millisecond
+	backoffMost  = 20 * time.Second
+)
+
+// lived hears how long the last link was there.
+func (b *backoff) lived(d time.Duration) {
+	if d >= backoffMost {
+		b.failed = 0
+	}
+}
+
+// next returns how long to wait after err, and false if that will not help.
+func (b *backoff) next(err error) (time.Duration, bool) {
+	most := backoffMost
+	if b.failed < 6 { // 0.5 s doubled six times is over 20 s
+		most = min(most, backoffFirst<<b.failed)
+	}
+	b.failed++
+	if e, ok := errors.AsType[*wire.Error](err); ok {
+		if !e.Retryable() {
+			return 0, false
+		}
+		if e.Retry > 0 {
+			return e.Retry, true
+		}
+	}
+	return rand.N(most), true
+}
