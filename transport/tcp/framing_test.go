@@ -29,7 +29,9 @@ func cutAll(f *Framing, stream []byte, max int, piece func(left int) int) (got [
 				seen = len(p)
 				break
 			}
-			got = append(got, string(body))
+			if body != nil {
+				got = append(got, string(body))
+			}
 			p, seen = p[n:], 0
 		}
 	}
@@ -58,6 +60,16 @@ func TestFramings(t *testing.T) {
 		{"lines, longest with return", Lines, "12345678\r\n", []string{"12345678"}, "", ""},
 		{"lines, too long", Lines, "123456789\n", nil, "", tooLarge},
 		{"lines, too long before its end", Lines, "1234567890", nil, "", tooLarge},
+		{"frames", Frames, "{}\n{1}\r\n", []string{"{}", "{1}"}, "", ""},
+		{"frames, white space", Frames, "\n \t\r\n{}\n\r\n", []string{"{}"}, "", ""},
+		{"frames, no JSON", Frames, "GET it\nLists\n", []string{"GET it", "Lists"}, "", ""},
+		{"frames, too long", Frames, "{2345678}", nil, "{2345678}", ""},
+		{"frames, too long before its end", Frames, "{23456789}", nil, "", tooLarge},
+		{"frames, TLS", Frames, "\x16\x03\x01", nil, "", wire.CodeWrongProtocol},
+		{"frames, HTTP", Frames, "{}\nX HTTP/\n", []string{"{}"}, "", wire.CodeWrongProtocol},
+		{"frames, part of HTTP", Frames, "X HTTP/", nil, "X HTTP/", ""},
+		{"frames, the binary form", Frames, "LW1\n", nil, "", wire.CodeUnsupportedData},
+		{"frames, part of the binary form", Frames, "L", nil, "L", ""},
 		{"uint32", Uint32, "\x00\x00\x00\x01a\x00\x00\x00\x00\x00\x00\x00\x02bc", []string{"a", "", "bc"}, "", ""},
 		{"uint32, part of a length", Uint32, "\x00\x00", nil, "\x00\x00", ""},
 		{"uint32, part of a message", Uint32, "\x00\x00\x00\x02b", nil, "\x00\x00\x00\x02b", ""},
@@ -97,7 +109,8 @@ func FuzzFramings(f *testing.F) {
 	f.Add([]byte("a\nb\r\n"), uint8(0), uint8(3))
 	f.Add([]byte("\x00\x00\x00\x01a"), uint8(1), uint8(1))
 	f.Add([]byte("\x01a\x80"), uint8(2), uint8(2))
-	all := []*Framing{Lines, Uint32, Varint}
+	f.Add([]byte("\n{}\nX HTTP/1.1\r\n"), uint8(3), uint8(2))
+	all := []*Framing{Lines, Uint32, Varint, Frames}
 	f.Fuzz(func(t *testing.T, stream []byte, which, size uint8) {
 		fr := all[int(which)%len(all)]
 		const max = 100

@@ -5,6 +5,8 @@
 //		Message: func(c *longwire.Conn, k longwire.Kind, p []byte) { c.Send(k, p) },
 //	}}
 //	err := srv.ListenAndServe("127.0.0.1:8888")
+//
+// [Session] makes a server of the session protocol.
 package tcp
 
 import (
@@ -53,6 +55,9 @@ type Server struct {
 	// Farewell, if set, is the last message that a link sends before it closes,
 	// in protocols that say why. Nil bytes say nothing.
 	Farewell func(c *longwire.Close) []byte
+	// HTTP is the URL at which the program serves HTTP. The farewell of [Session]
+	// tells it to those who speak HTTP to this port.
+	HTTP string
 	// Full is what a connection hears, as it is, that finds no descriptor free.
 	Full []byte
 	// Engine is where the links live. Nil means the shared one.
