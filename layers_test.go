@@ -23,16 +23,17 @@ const module = "github.com/longwire/longwire"
 // One package may know more than the drawing says: the root imports internal/park, because longwire.Listen
 // and longwire.WrapListener are internal/park's listener under a public name.
 var layers = map[string][]string{
-	"wire":           {},
-	"internal/frame": {},
-	"internal/beat":  {"wire"},
-	"internal/loop":  {},
-	"internal/park":  {"internal/loop"},
-	".":              {"wire", "internal/loop", "internal/park"},
+	"wire":             {},
+	"internal/frame":   {},
+	"internal/beat":    {"wire"},
+	"internal/content": {"wire"},
+	"internal/loop":    {},
+	"internal/park":    {"internal/loop"},
+	".":                {"wire", "internal/content", "internal/loop", "internal/park"},
 
 	"transport/tcp":    {".", "wire", "internal/loop", "internal/park", "internal/frame", "internal/beat"},
 	"transport/ws":     {".", "wire", "internal/loop", "internal/park", "internal/frame", "internal/beat"},
-	"transport/stream": {".", "wire", "internal/loop", "internal/park", "internal/frame", "internal/beat"},
+	"transport/stream": {".", "wire", "internal/loop", "internal/park", "internal/frame", "internal/beat", "internal/content"},
 	"broker/jetstream": {"."},
 	"auth":             {"."},
 

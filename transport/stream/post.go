@@ -5,14 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/content"
 	"github.com/longwire/longwire/wire"
 )
 
@@ -106,37 +104,20 @@ func readAll(w http.ResponseWriter, r *http.Request, most int) ([]byte, *wire.Er
 
 func newDelivery(contentType string, p []byte) (*delivery, *wire.Error) {
 	d := &delivery{body: p, size: len(p), done: make(chan wire.Code, 1)}
-	media, _, err := mime.ParseMediaType(contentType)
-	switch {
-	case contentType != "" && err != nil:
-		return nil, wire.Errorf(wire.CodeBadRequest, "the Content-Type cannot be understood")
-	case contentType == "", media == "application/x-www-form-urlencoded":
-		d.kind = guess(p)
-	case media == "application/x-ndjson":
+	t, err := content.ParseType(contentType)
+	if err == nil && t.Lines {
 		d.lines = true
 		return d, d.checkLines()
-	case media == "application/json":
-		d.kind = longwire.JSON
-		if !json.Valid(p) {
-			return nil, wire.Errorf(wire.CodeBadRequest, "the body is not valid JSON")
-		}
-	case strings.HasPrefix(media, "text/"):
-		d.kind = longwire.Text
-		if !utf8.Valid(p) {
-			return nil, &wire.Error{Code: wire.CodeBadUTF8}
-		}
 	}
+	var kind wire.Type
+	if err == nil {
+		kind, err = t.Check(p)
+	}
+	if e, ok := errors.AsType[*wire.Error](err); ok { // as all of them are
+		return nil, e
+	}
+	d.kind = longwire.Kind(kind)
 	return d, nil
-}
-
-func guess(p []byte) longwire.Kind {
-	switch t := bytes.TrimSpace(p); {
-	case len(t) > 0 && (t[0] == '{' || t[0] == '[') && json.Valid(t):
-		return longwire.JSON
-	case utf8.Valid(p):
-		return longwire.Text
-	}
-	return longwire.Binary
 }
 
 // checkLines looks at all lines before the first is told, so that a body is
