@@ -29,7 +29,8 @@ func (s *Session) lost(now time.Time, c *Close) {
 		s.flags |= sEnded
 		return
 	}
-	goodbye := c.Remote && c.code() == wire.CodeNormal && c.Number != wsGoingAway
+	// Only a WebSocket can say goodbye: elsewhere a crash and a proxy look the same.
+	goodbye := s.flags&sWebSocket != 0 && c.Remote && c.code() == wire.CodeNormal
 	if s.flags&(sReader|sKnown) != sKnown || goodbye || s.node.opts.ResumeWindow <= 0 || s.node.ending.Load() {
 		s.end(now, c)
 		return
@@ -39,9 +40,6 @@ func (s *Session) lost(now time.Time, c *Close) {
 	s.rare().away = a
 	s.hub.loop.After(s.node.opts.ResumeWindow, &a.timer)
 }
-
-// wsGoingAway is what a browser closes with when its page goes: it may be back.
-const wsGoingAway = 1001
 
 // leaveLine parts the session from its link.
 func (s *Session) leaveLine() {

@@ -205,10 +205,7 @@ func (s *Session) sendEvents(events []*event) (full bool) {
 
 // sendTo sends one message to one that catches up. It reports whether that went.
 func (s *Session) sendTo(t *sub, m *Message, number uint64) bool {
-	if s.flags&sToken != 0 && s.more.catching() < len(s.subs) {
-		m = NewMessage(m.kind, m.data) // a token would be ahead of, or behind, what was sent
-	}
-	if err := s.send(m); err != nil {
+	if err := s.send(s.tokened(m)); err != nil {
 		if errors.Is(err, ErrFull) {
 			s.fallBehind(nil, 0)
 		}

@@ -21,6 +21,7 @@ type connecting struct {
 	version int
 	session string // to resume
 	secret  string
+	byID    bool // of an event: what the session was subscribed to goes on from there
 	listed  bool // wishes replaces what the client was subscribed to
 	wishes  []wish
 	from    since // of those that are kept; now is with a gap
@@ -76,7 +77,7 @@ func (l *line) open(now time.Time) error {
 	c := &connecting{told: true, listed: q.Has("channel"), token: bearer(info.Header)}
 	from := q.Get("since")
 	if at, session, secret, ok := parseEventID(info.Header.Get("Last-Event-Id")); ok {
-		c.session, c.secret, from = session, secret, at
+		c.session, c.secret, c.byID, from = session, secret, true, at
 	}
 	for _, name := range q["channel"] {
 		c.add(name, from)
@@ -87,9 +88,16 @@ func (l *line) open(now time.Time) error {
 	s := l.s
 	switch info.Transport {
 	case "poll":
-		return nil // its frames come with the request
+		s.flags |= sPolled
+		s.hub.loop.PostTask(effect(func(now time.Time) { // behind the frames that came with the request
+			if !l.late && !l.deaf {
+				l.late = true
+				l.connect(now, &connecting{told: true})
+			}
+		}))
+		return nil
 	case "ws":
-		s.flags |= sQuiet
+		s.flags |= sWebSocket
 		if !c.listed {
 			return nil
 		}
@@ -100,15 +108,6 @@ func (l *line) open(now time.Time) error {
 		if w.err != nil {
 			return w.err
 		}
-	}
-	s.id.make()
-	s.secret.make()
-	if t, ok := l.link.(tailed); ok && info.Transport == "sse" {
-		id, secret := s.id, s.secret
-		if o := s.node.resumable(c); o != nil && o.hub == s.hub {
-			id, secret = o.id, o.secret
-		}
-		t.SetTail(id.String() + "." + secret.String())
 	}
 	l.late = true
 	l.connect(now, c)
@@ -296,7 +295,7 @@ func (s *Session) attach(now time.Time, l *line, c *connecting) {
 		return
 	}
 	if o := l.s; o != s {
-		s.flags = s.flags&^(sToken|sTailed|sQuiet) | o.flags&(sToken|sTailed|sQuiet)
+		s.flags = s.flags&^ofLink | o.flags&ofLink
 		o.line = nil
 		if o.more != nil && o.more.queue != nil { // frames that came behind the connect
 			for _, it := range o.more.queue.items {
@@ -311,14 +310,25 @@ func (s *Session) attach(now time.Time, l *line, c *connecting) {
 	}
 	s.stopWaiting()
 	s.line, l.s = l, s
+	if c.byID {
+		c.listed, c.wishes = false, nil // the address is as it was when the session began
+	}
 	for _, t := range s.subs {
 		s.catch(t, s.node.looking.Load()) // held until `connected` is on its way
 	}
 	s.settle(now, l, c)
 }
 
+// setTail has the ids of an event stream name the session.
+func (s *Session) setTail(l *line) {
+	if t, ok := l.link.(tailed); ok && s.flags&sTailed != 0 {
+		t.SetTail(s.id.String() + "." + s.secret.String())
+	}
+}
+
 // settle makes the subscriptions as the client wants them, and tells it so.
 func (s *Session) settle(now time.Time, l *line, c *connecting) {
+	s.setTail(l)
 	var list []settled
 	if c.listed {
 		s.drop(c)

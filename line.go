@@ -121,7 +121,7 @@ func (l *line) Heartbeat(now time.Time) bool {
 	}
 	h := s.hub
 	if s.flags&(sKnown|sReader) == 0 {
-		return s.flags&sQuiet == 0 && s.send(pingMessage) == nil
+		return s.flags&sWebSocket == 0 && s.send(pingMessage) == nil
 	}
 	h.ahead(s)
 	if s.flags&(sToken|sReader) != 0 && s.more.catching() > 0 {
@@ -136,9 +136,21 @@ func (l *line) Answers() bool { return l.s.flags&sKnown != 0 }
 // Header tells the position at which a stream begins.
 func (l *line) Header(h http.Header) Position { return l.Standing(h) }
 
-// Standing tells where the peer stands with what was sent so far.
+// Standing tells where the peer stands with what was sent so far: nowhere yet, if
+// history has not said where that is, and the peer did not either.
 func (l *line) Standing(h http.Header) Position {
-	p := l.s.position(l.s.hub.loop.Now())
+	s := l.s
+	var p Position
+	switch {
+	case s.flags&sBegun == 0:
+		return ""
+	case s.flags&sHeld == 0:
+		p = s.position(s.hub.loop.Now())
+	case s.more.catch.first[0].from.told:
+		p = s.node.fromOf(s.more.catch.first[0].from)
+	default:
+		return ""
+	}
 	h.Set("Longwire-Position", string(p))
 	return p
 }

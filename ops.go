@@ -20,9 +20,9 @@ func (s *Session) take(now time.Time, l *line, p []byte) {
 	}
 	f := &s.hub.frame
 	err := parse(f, p)
-	if !l.late {
+	if !l.late && err == nil {
 		l.late = true
-		if s.begins(now, l, f, err, p) {
+		if s.begins(now, l, f, p) {
 			return
 		}
 	}
@@ -47,18 +47,18 @@ func parse(f *wire.Frame, p []byte) error {
 
 // begins sees to the beginning of a session by its first frame. It reports
 // whether the frame was taken up, or waits.
-func (s *Session) begins(now time.Time, l *line, f *wire.Frame, err error, p []byte) bool {
+func (s *Session) begins(now time.Time, l *line, f *wire.Frame, p []byte) bool {
 	switch {
 	case s.flags&sBegun != 0:
 		return false
-	case err == nil && f.Op == wire.OpConnect:
+	case f.Op == wire.OpConnect:
 		l.connect(now, newConnecting(f))
 		return true
 	case s.node.opts.Handler.Connect == nil:
-		l.connect(now, &connecting{})
+		l.connect(now, &connecting{told: s.flags&sPolled != 0})
 		return false
 	}
-	l.connect(now, &connecting{})
+	l.connect(now, &connecting{told: s.flags&sPolled != 0})
 	s.enqueue(l, p)
 	return true
 }

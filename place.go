@@ -1,6 +1,7 @@
 package longwire
 
 import (
+	"slices"
 	"time"
 
 	"github.com/longwire/longwire/wire"
@@ -30,8 +31,8 @@ type place struct {
 
 func (s *Session) readFirst(time.Time) {
 	c := &s.more.catch
-	p := &placing{s: s, l: s.line, reads: c.first}
-	c.first, c.reading = nil, true
+	p := &placing{s: s, l: s.line, reads: slices.Clone(c.first)}
+	c.reading = true
 	s.hub.loop.Go(p)
 }
 
@@ -90,7 +91,6 @@ func (p *placing) Run(now time.Time) {
 	}
 	if p.err != nil {
 		s.node.log.Warn("longwire: history cannot be read; it is tried again", "err", p.err)
-		s.more.catch.first = append(p.reads, s.more.catch.first...)
 		s.retry(now)
 		return
 	}
@@ -101,6 +101,7 @@ func (p *placing) Run(now time.Time) {
 func (s *Session) placed(now time.Time, p *placing) {
 	c := &s.more.catch
 	s.flags &^= sHeld
+	c.first = nil
 	var gaps []gap
 	if p != nil {
 		for i, r := range p.reads {

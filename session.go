@@ -37,17 +37,21 @@ type Session struct {
 
 // Bits of a session's flags.
 const (
-	sBegun  = 1 << iota // has a peer, and is in the registry unless it only reads
-	sReader             // reads channels: no session of the protocol
-	sToken              // its link resumes by one token: live or behind as a whole
-	sTailed             // its link puts something of its own into each message
-	sQuiet              // its link pings by itself
-	sFull               // its link has no room: Drained will come
-	sKnown              // the peer was told id and secret, and can come back
-	sBusy               // a goroutine runs its hooks
-	sHeld               // history is asked where subscriptions begin
-	sEnded              // it has ended
+	sBegun     = 1 << iota // has a peer, and is in the registry unless it only reads
+	sReader                // reads channels: no session of the protocol
+	sToken                 // its link resumes by one token: live or behind as a whole
+	sTailed                // its link puts something of its own into each message
+	sWebSocket             // its link is one: it pings by itself, and says goodbye
+	sPolled                // its link is polled: its client needs id and secret
+	sFull                  // its link has no room: Drained will come
+	sKnown                 // the peer was told id and secret, and can come back
+	sBusy                  // a goroutine runs its hooks
+	sHeld                  // history is asked where subscriptions begin
+	sEnded                 // it has ended
 )
+
+// ofLink are the flags that change with the link.
+const ofLink = sToken | sTailed | sWebSocket | sPolled
 
 // busy reports whether frames have to wait for those before them.
 func (s *Session) busy() bool { return s.flags&(sBusy|sHeld) != 0 }
@@ -117,6 +121,18 @@ func (s *Session) stand() uint64 {
 // position returns where the session stands, for the peer to come back with.
 func (s *Session) position(now time.Time) Position {
 	return formatPosition(s.node.epoch.Load(), s.stand(), now)
+}
+
+// tokened returns m as it may leave on a link that resumes by one token: without
+// one while some subscriptions catch up, because it would be ahead of them.
+func (s *Session) tokened(m *Message) *Message {
+	if s.flags&sToken == 0 || m.at == "" {
+		return m
+	}
+	if c := s.more.catching(); c > 0 && c < len(s.subs) {
+		return NewMessage(m.kind, m.data)
+	}
+	return m
 }
 
 // inboxOf returns the session's inbox, or an empty name.

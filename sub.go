@@ -33,8 +33,8 @@ func (s *sub) deliver(run []entry, joined []*Message) bool {
 	if ss.line == nil || s.flags&subCatching != 0 {
 		return false
 	}
-	if len(joined) == 1 && s.after < run[0].number && ss.flags&sTailed == 0 {
-		if _, err := ss.line.link.Send(joined[0]); err == nil {
+	if len(joined) == 1 && s.after < run[0].number && ss.flags&sTailed == 0 && ss.more.catching() == 0 {
+		if ss.send(joined[0]) == nil {
 			return true
 		}
 	}
@@ -43,7 +43,7 @@ func (s *sub) deliver(run []entry, joined []*Message) bool {
 		if e.number <= s.after {
 			continue
 		}
-		if _, err := ss.line.link.Send(e.m); err != nil {
+		if err := ss.send(ss.tokened(e.m)); err != nil {
 			if errors.Is(err, ErrFull) {
 				ss.fallBehind(s, e.number-1)
 			}
