@@ -20,8 +20,6 @@ type client struct {
 	conn *longwire.Conn
 	out  outlet                   // of conn
 	subs map[string]*subscription // nil while there are none
-	some bool                     // something was received
-	done bool                     // nothing more is taken
 }
 
 // maxSubscriptions bounds what one connection can make the server remember.
@@ -56,18 +54,8 @@ func (s *Server) frames() *longwire.Plain {
 }
 
 func (cl *client) receive(p []byte) {
-	first := !cl.some
-	cl.some = true
-	switch {
-	case cl.done:
-		return
-	case first && isHTTP(p):
-		cl.done = true
-		_ = cl.conn.Send(longwire.Text, wrongPort(cl.srv.HTTPURL()))
-		cl.conn.Close(wire.CodeWrongProtocol, "")
-		return
-	case len(bytes.TrimSpace(p)) == 0:
-		return // a person with nc who presses return
+	if len(bytes.TrimSpace(p)) == 0 {
+		return // a person who presses return
 	}
 	q, err := parseRequest(p)
 	if err == nil {
@@ -166,22 +154,4 @@ func errorOf(err error) *wire.Error {
 		return e
 	}
 	return &wire.Error{Code: wire.CodeInternal}
-}
-
-// isHTTP reports whether a first line is one of an HTTP request.
-func isHTTP(line []byte) bool {
-	return len(line) > 0 && line[0] >= 'A' && line[0] <= 'Z' && bytes.Contains(line, []byte(" HTTP/"))
-}
-
-// wrongPort answers an HTTP request on the port of lines. The framing adds a
-// line feed, which is the last byte of the body.
-func wrongPort(url string) []byte {
-	body := "This port speaks JSON lines over TCP, not HTTP. "
-	if url == "" {
-		body += "HTTP is switched off on this server (--http)."
-	} else {
-		body += "HTTP is at " + url
-	}
-	return fmt.Appendf(nil, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
-		len(body)+1, body)
 }

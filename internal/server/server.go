@@ -122,16 +122,7 @@ func (s *Server) open(ctx context.Context, httpAddr, tcpAddr *net.TCPAddr) (err 
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what clients do wrong
 	}
-	s.tcp = &tcp.Server{
-		Acceptor:  lineClients{s.frames()},
-		Framing:   jsonLines,
-		TLS:       s.tls,
-		FirstByte: wire.HandshakeTimeout,
-		Farewell:  farewell,
-		Full:      append(appendClose(nil, &longwire.Close{Code: wire.CodeOverloaded, Retry: time.Second}), '\n'),
-		Engine:    s.engine,
-		Log:       s.log,
-	}
+	s.tcp = s.newTCP()
 	return nil
 }
 

@@ -8,33 +8,15 @@ import (
 	"github.com/longwire/longwire/wire"
 )
 
-// jsonLines is the framing of the TCP port: lines, unless the first byte shows
-// that something else is spoken (docs/protocol.md, section 2.2). No JSON
-// object begins with the byte of a TLS handshake (RFC 8446, section 5.1), so
-// it is recognised without its line having an end.
-var jsonLines = func() *tcp.Framing {
-	f := *tcp.Lines
-	f.Name = "json lines"
-	f.Kind = longwire.JSON
-	next := f.Next
-	f.Next = func(p []byte, seen, max int) ([]byte, int, error) {
-		if seen == 0 && len(p) > 0 && p[0] == tlsHandshake {
-			return nil, 0, wire.Errorf(wire.CodeWrongProtocol, "this port speaks JSON lines without TLS; connect without TLS, or start the server with --tls-cert")
-		}
-		return next(p, seen, max)
-	}
-	return &f
-}()
-
-const tlsHandshake = 0x16
-
-// farewell is the last line of every connection, except to those who would not
-// understand it.
-func farewell(c *longwire.Close) []byte {
-	if c.Code == wire.CodeWrongProtocol {
-		return nil
-	}
-	return appendClose(nil, c)
+// newTCP is the door of those who speak frames over TCP.
+func (s *Server) newTCP() *tcp.Server {
+	t := tcp.Session(lineClients{s.frames()})
+	t.TLS = s.tls
+	t.MaxMessage = wire.MaxMessage
+	t.HTTP = s.HTTPURL()
+	t.Engine = s.engine
+	t.Log = s.log
+	return t
 }
 
 // lineClients is the acceptor of the TCP port. A peer that has finished writing
