@@ -228,7 +228,7 @@ func (s *Session) askSubscribe(ctx context.Context, l *line, f *wire.Frame) erro
 
 func (s *Session) askHistory(ctx context.Context, l *line, f *wire.Frame) error {
 	id, name := f.ID, string(f.Channel)
-	from, err := parseSince(string(f.Since))
+	from, err := historySince(string(f.Since))
 	if err != nil {
 		return err
 	}
