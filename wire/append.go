@@ -149,22 +149,21 @@ func AppendTime(dst []byte, t time.Time) []byte {
 func digit(n int) byte { return '0' + byte(n%10) }
 
 // date returns the date of a day, counted from the first of January of the year 0 in the Gregorian calendar.
-// It counts in years that begin with March, so that the day that is not always there is the last of a year.
+// It counts in years that begin with March, so that the day which is not always there is the last of a year,
+// and of four years, and of four centuries.
 func date(n int) (year, month, day int) {
-	n += 306 // from the first of March of the year -1
-	const century, four = 36524, 1461
-	year = -1
-	year += n / (4*century + 1) * 400
-	n %= 4*century + 1
+	const fourYears, century, fourCenturies = 4*365 + 1, 25*(4*365+1) - 1, 4*(25*(4*365+1)-1) + 1
+	n += fourCenturies - (31 + 29) // since the first of March of the year -400
+	year = n/fourCenturies*400 - 400
+	n %= fourCenturies
 	c := min(n/century, 3)
-	year += c * 100
 	n -= c * century
-	year += n / four * 4
-	n %= four
+	q := n / fourYears
+	n %= fourYears
 	y := min(n/365, 3)
-	year += y
 	n -= y * 365
-	m := (5*n + 2) / 153 // 31, 30, 31, 30, 31 days, again and again
+	year += c*100 + q*4 + y
+	m := (5*n + 2) / 153 // months of 31, 30, 31, 30 and 31 days, again and again: 153 in five
 	day = n - (153*m+2)/5 + 1
 	if m < 10 {
 		return year, m + 3, day

@@ -37,8 +37,9 @@ func (s *scanner) subscription() (e Subscription, err error) {
 		if !ok {
 			break
 		}
+		name = s.unescaped(name)
 		var to *[]byte
-		switch string(s.unescaped(name)) {
+		switch string(name) {
 		case "channel":
 			to = &e.Channel
 		case "since":
