@@ -129,8 +129,8 @@ func (c *rawChat) received(fd int, p, out []byte) {
 
 // open takes the request off p.
 func (c *rawChat) open(t *rawTalker, fd int, p []byte) (rest []byte) {
-	end := bytes.Index(p, []byte("\r\n\r\n"))
-	if end < 0 {
+	request, rest, ok := bytes.Cut(p, []byte("\r\n\r\n"))
+	if !ok {
 		return p
 	}
 	line, _, _ := bytes.Cut(p, []byte("\r\n"))
@@ -143,8 +143,8 @@ func (c *rawChat) open(t *rawTalker, fd int, p []byte) (rest []byte) {
 	pair.fds = append(pair.fds, fd)
 	c.mu.Unlock()
 	t.pair = pair
-	rawWriteAll(fd, switching(p[:end]))
-	return p[end+4:]
+	rawWriteAll(fd, switching(request))
+	return rest
 }
 
 // tell does the three writes. The message has the payload of the frame that came at its end.
