@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/beat"
 	"github.com/longwire/longwire/wire"
 )
 
@@ -12,10 +13,8 @@ import (
 //
 // After PingAfter of silence the encoder's ping is sent, unless something waits
 // to be sent already: then the peer, or the path to it, is asked enough, and
-// TCP_USER_TIMEOUT finds the dead. Nothing is done to the timer when something
-// is sent, only its time is noted; when the timer fires, it is armed for what
-// is left. Its times are rounded down to a common grain, so that the pings of
-// many links share the loop's waking up, and none is late.
+// TCP_USER_TIMEOUT finds the dead. The times are those of internal/beat, rounded
+// down, so that no ping is late.
 //
 // A receiver that implements heart speaks for itself.
 
@@ -27,24 +26,16 @@ type heart interface {
 	Heartbeat(now time.Time) bool
 }
 
-const (
-	maxGrain = 250 * time.Millisecond
-	grains   = 16 // at least as many to an interval
-)
-
-// epoch is what times are counted from.
+// epoch is what lifetimes are counted from.
 var epoch = time.Now()
 
-// speak notes that something is sent. The clock of 32 bits goes round every 49
-// days, and only differences of it are used.
-func (l *link) speak() { l.spoke = millis(l.loop.Now()) }
-
-func millis(now time.Time) uint32 { return uint32(now.Sub(epoch).Milliseconds()) }
+// speak notes that something is sent.
+func (l *link) speak() { l.spoke = beat.At(l.loop.Now()) }
 
 // live begins the heartbeat and the lifetime.
 func (l *link) live(now time.Time) {
-	l.spoke = millis(now)
-	if d := or(l.h.Lifetime, lifetime); d > 0 {
+	l.spoke = beat.At(now)
+	if d := beat.Or(l.h.Lifetime, lifetime); d > 0 {
 		l.until = now.Sub(epoch) + d - time.Duration(rand.Float64()*float64(d)/5)
 	}
 	l.arm(now)
@@ -54,24 +45,17 @@ func (l *link) pingAfter() time.Duration {
 	if _, ok := l.recv.(heart); !ok && l.enc.Ping == "" {
 		return 0
 	}
-	return or(l.h.PingAfter, wire.StreamPingAfter)
+	return beat.Or(l.h.PingAfter, wire.StreamPingAfter)
 }
 
 // arm sets the timer for what comes first.
 func (l *link) arm(now time.Time) {
-	at := now.Sub(epoch)
 	next := time.Duration(-1)
 	if ping := l.pingAfter(); ping > 0 {
-		grain := max(time.Millisecond, min(maxGrain, ping/grains))
-		due := at + ping - time.Duration(millis(now)-l.spoke)*time.Millisecond
-		past := due % grain
-		if past < 0 { // the epoch lies ahead, in virtual time
-			past += grain
-		}
-		next = max(0, due-past-at)
+		next = beat.Down(now, ping-l.spoke.Since(now), beat.Grain(ping))
 	}
-	if l.until != 0 && (next < 0 || l.until-at < next) {
-		next = max(0, l.until-at)
+	if left := l.until - now.Sub(epoch); l.until != 0 && (next < 0 || left < next) {
+		next = max(0, left)
 	}
 	if next >= 0 {
 		l.loop.After(next, &l.timer)
@@ -91,8 +75,7 @@ func (l *link) Fire(now time.Time) {
 		return
 	}
 	ping := l.pingAfter()
-	silence := time.Duration(millis(now)-l.spoke) * time.Millisecond
-	if ping > 0 && silence+min(maxGrain, ping/grains) >= ping && l.box == nil {
+	if ping > 0 && l.spoke.Since(now)+beat.Grain(ping) >= ping && l.box == nil {
 		l.ping(now)
 	}
 	if l.state&closing == 0 {
@@ -101,7 +84,7 @@ func (l *link) Fire(now time.Time) {
 }
 
 func (l *link) ping(now time.Time) {
-	l.spoke = millis(now)
+	l.spoke = beat.At(now)
 	if l.sock.Waiting() > 0 {
 		return
 	}

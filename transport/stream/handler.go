@@ -92,13 +92,6 @@ func (h *Handler) prepare() {
 	h.forget = h.Engine.Or().Loops().OnClose(h.leaveEngine)
 }
 
-func or(d, zero time.Duration) time.Duration {
-	if d == 0 {
-		return zero
-	}
-	return max(d, 0)
-}
-
 func (h *Handler) maxMessage() int {
 	if h.MaxMessage <= 0 {
 		return wire.MaxMessage

@@ -12,6 +12,7 @@ import (
 	"unique"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/beat"
 	"github.com/longwire/longwire/internal/loop"
 	"github.com/longwire/longwire/internal/park"
 	"github.com/longwire/longwire/wire"
@@ -43,7 +44,7 @@ type link struct {
 	end   *longwire.Close // why it is closing
 	until time.Duration   // the end of its lifetime, since epoch; zero for never
 	timer loop.Timer      // see beat.go
-	spoke uint32          // when something was last sent, in ms since epoch
+	spoke beat.Moment     // when something was last sent
 	state uint8
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/beat"
 	"github.com/longwire/longwire/internal/loop"
 	"github.com/longwire/longwire/internal/park"
 	"github.com/longwire/longwire/wire"
@@ -169,7 +170,7 @@ func (l *link) appendOpening(dst []byte, at longwire.Position) []byte {
 }
 
 func (h *Handler) retry() time.Duration {
-	d := or(h.Retry, defaultRetry)
+	d := beat.Or(h.Retry, defaultRetry)
 	return d/2 + time.Duration(rand.Float64()*float64(d))
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/beat"
 	"github.com/longwire/longwire/wire"
 )
 
@@ -292,7 +293,7 @@ func (p *poll) body(elements []byte, at longwire.Position, superseded bool) []by
 }
 
 // expect waits for the next poll.
-func (p *poll) expect() { p.l.loop.After(or(p.l.h.PollWithin, pollWithin), &p.l.timer) }
+func (p *poll) expect() { p.l.loop.After(beat.Or(p.l.h.PollWithin, pollWithin), &p.l.timer) }
 
 // fire is the timer: of the poll that waits, or for the next one.
 func (p *poll) fire(now time.Time) {
@@ -302,7 +303,7 @@ func (p *poll) fire(now time.Time) {
 		p.late = true
 		l.loop.After(settleTime, &l.timer)
 	case p.waiting != nil:
-		p.beat(now)
+		p.speak(now)
 		if p.waiting != nil {
 			p.give(now)
 		}
@@ -314,8 +315,8 @@ func (p *poll) fire(now time.Time) {
 	}
 }
 
-// beat lets a receiver speak that has no other way to say where it stands.
-func (p *poll) beat(now time.Time) {
+// speak lets a receiver speak that has no other way to say where it stands.
+func (p *poll) speak(now time.Time) {
 	if _, ok := p.l.recv.(standing); ok || p.l.state&closing != 0 {
 		return
 	}

@@ -2,38 +2,39 @@ package stream
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/frame"
 )
 
-// Way mounts this package's streams in [longwire.Node.Handler]: Server-Sent
-// Events, NDJSON and long-polling. It takes every request that does not ask for
-// a WebSocket. The handlers that it makes have a Shutdown method.
+// Way is Server-Sent Events, NDJSON and long-polling as ways to a node:
+//
+//	mux.Handle("/", node.Handler(ws.Way, stream.Way))
+//
+// The handlers that it makes are of type *[Handler].
 var Way longwire.Way = way{}
 
 type way struct{}
 
-// Takes asks for WebSockets alone, because some clients offer to go over to
-// HTTP/2 by the same header.
+// Takes implements [longwire.Way]. An offer to go over to another protocol than
+// WebSocket, as some clients make of HTTP/2, need not be taken up (RFC 9110,
+// section 7.8).
 func (way) Takes(r *http.Request) bool {
-	for _, v := range r.Header.Values("Upgrade") {
-		for p := range strings.SplitSeq(v, ",") {
-			if name, _, _ := strings.Cut(strings.TrimSpace(p), "/"); strings.EqualFold(name, "websocket") {
-				return false
-			}
-		}
-	}
-	return true
+	return !frame.HeaderHasToken(r.Header["Upgrade"], "websocket")
 }
 
+// Handler implements [longwire.Way].
 func (way) Handler(o *longwire.WayOptions) http.Handler {
-	h := &Handler{
-		Acceptor: o.Acceptor, Engine: o.Engine, session: o.Session,
-		Encoders: []*Encoder{frameNDJSON, frameSSE, framePoll},
+	n := o.Node
+	if n == nil {
+		n = &longwire.Options{}
 	}
-	if o.Node != nil {
-		h.MaxMessage, h.Log = o.Node.MaxMessage, o.Node.Log
+	return &Handler{
+		Acceptor:   o.Acceptor,
+		Encoders:   []*Encoder{frameNDJSON, frameSSE, framePoll},
+		MaxMessage: n.MaxMessage,
+		Engine:     o.Engine,
+		Log:        n.Log,
+		session:    o.Session,
 	}
-	return h
 }
