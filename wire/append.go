@@ -111,12 +111,14 @@ func appendSome(dst []byte, name, value string) []byte {
 }
 
 // AppendData appends the members that carry data, and the comma before them: JSON as a value, as it is, so it
-// must be valid and without white space between its tokens ([CheckJSON], [AppendCompact]); text as a string; a
-// content type that is neither, and other bytes, as base64.
+// must be valid and without white space between its tokens ([CheckJSON], [AppendCompact]), and null if there is
+// nothing; text as a string; a content type that is neither, and other bytes, as base64.
 func AppendData(dst []byte, t Type, contentType string, data []byte) []byte {
 	switch {
 	case contentType != "":
 		dst = AppendMember(dst, "type", contentType)
+	case t == JSON && len(data) == 0:
+		return append(dst, `,"data":null`...)
 	case t == JSON:
 		return append(append(dst, `,"data":`...), data...)
 	case t == Text:

@@ -31,6 +31,14 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
+func BenchmarkParseText(b *testing.B) {
+	var f Frame
+	p := []byte(benchFrames[2].frame)
+	for b.Loop() {
+		_ = f.ParseText(p)
+	}
+}
+
 // What the same costs with the standard library, and what looking for UTF-8 alone costs.
 func BenchmarkParseBare(b *testing.B) {
 	for _, tt := range benchFrames {

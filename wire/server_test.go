@@ -29,6 +29,7 @@ func TestServerFrames(t *testing.T) {
 			`{"channel":"news","position":"p","data64":"AP8=","time":"2026-11-22T12:00:00.005Z"}`,
 		},
 		{"data of another type", AppendData(nil, Binary, "image/png", []byte{0, 255}), `,"type":"image/png","data64":"AP8="`},
+		{"no data", AppendData(nil, JSON, "", nil), `,"data":null`},
 		{"reply", append(AppendReply(nil, 1), '}'), `{"op":"reply","id":1}`},
 		{"reply about a channel", append(AppendChannelReply(nil, 0, "news"), '}'), `{"op":"reply","channel":"news"}`},
 		{
