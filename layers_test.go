@@ -28,11 +28,12 @@ var layers = map[string][]string{
 	"internal/beat":    {"wire"},
 	"internal/content": {"wire"},
 	"internal/loop":    {},
+	"internal/origin":  {},
 	"internal/park":    {"internal/loop"},
-	".":                {"wire", "internal/content", "internal/loop", "internal/park"},
+	".":                {"wire", "internal/content", "internal/loop", "internal/origin", "internal/park"},
 
 	"transport/tcp":    {".", "wire", "internal/loop", "internal/park", "internal/frame", "internal/beat"},
-	"transport/ws":     {".", "wire", "internal/loop", "internal/park", "internal/frame", "internal/beat"},
+	"transport/ws":     {".", "wire", "internal/loop", "internal/park", "internal/frame", "internal/beat", "internal/origin"},
 	"transport/stream": {".", "wire", "internal/loop", "internal/park", "internal/frame", "internal/beat", "internal/content"},
 	"broker/jetstream": {"."},
 	"auth":             {"."},
@@ -47,7 +48,7 @@ var layers = map[string][]string{
 	"internal/torture": {"client", "wire", "internal/frame"},
 
 	"internal/server": {
-		".", "wire", "internal/loop", "internal/park", "internal/frame",
+		".", "wire", "internal/loop", "internal/park", "internal/frame", "internal/origin",
 		"transport/tcp", "transport/ws", "transport/stream", "broker/jetstream", "auth",
 		"internal/api", "internal/api/adminpb", "internal/console", "internal/metrics",
 		"client", "internal/loadgen", "internal/torture",

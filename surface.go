@@ -25,13 +25,13 @@ import (
 func (n *Node) Handler(ways ...Way) http.Handler {
 	s := &surface{node: n}
 	for _, way := range ways {
-		o := WayOptions{Engine: n.opts.Engine.Or(), Node: &n.opts}
-		o.Acceptor = n.readers()
-		s.readers = append(s.readers, mounted{way, way.Handler(&o)})
-		o = WayOptions{Acceptor: n, Engine: o.Engine, Node: o.Node, Session: true}
-		s.sessions = append(s.sessions, mounted{way, way.Handler(&o)})
+		o := n.Door()
+		s.sessions = append(s.sessions, mounted{way, way.Handler(o)})
+		readers := *o
+		readers.Acceptor, readers.Session = n.readers(), false
+		s.readers = append(s.readers, mounted{way, way.Handler(&readers)})
 	}
-	return s
+	return newGuard(n.opts.AllowOrigin, n.log, s)
 }
 
 // A surface is what there is over HTTP.
@@ -58,12 +58,6 @@ const (
 
 // ServeHTTP answers one request, or leaves it to a way.
 func (s *surface) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if r.Body != nil && r.Body != http.NoBody {
-		// Also for a body that nobody here reads: net/http does so before it
-		// answers, and has no bound of its own. Not every ResponseWriter can.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
-	}
 	s.route(r.URL.Path).serve(w, r)
 }
 

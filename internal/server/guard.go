@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/longwire/longwire/internal/origin"
 	"github.com/longwire/longwire/wire"
 )
 
@@ -22,12 +23,12 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Add("Vary", "Origin")
-		if host, _ := splitHost(r.Host); s.loopback && r.Host != "" && !loopbackName(host) {
+		if s.loopback && r.Host != "" && !origin.IsLoopback(r.Host) {
 			wire.WriteProblem(w, 0, &wire.Error{Code: wire.CodeBadHost})
 			return
 		}
 		switch {
-		case s.origins.allow(r):
+		case s.origins.Allows(r):
 			if from := r.Header.Get("Origin"); from != "" {
 				h.Set("Access-Control-Allow-Origin", from)
 				h.Set("Access-Control-Expose-Headers", "Longwire-Position, Longwire-Gap, Retry-After")

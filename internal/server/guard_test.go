@@ -42,7 +42,7 @@ func TestOrigins(t *testing.T) {
 			if tt.allow != "" {
 				list = []string{tt.allow}
 			}
-			o, err := parseOrigins(list, true)
+			l, err := (&Options{AllowOrigin: list}).origins(true)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,19 +54,19 @@ func TestOrigins(t *testing.T) {
 			if tt.origin != "" {
 				r.Header.Set("Origin", tt.origin)
 			}
-			if got := o.allow(r); got != tt.want {
+			if got := l.Allows(r); got != tt.want {
 				t.Errorf("%t, want %t", got, tt.want)
 			}
 		})
 	}
-	o, _ := parseOrigins(nil, false)
+	l, _ := new(Options).origins(false)
 	r := httptest.NewRequest("POST", "/", nil)
 	r.Header.Set("Origin", "http://localhost:3000")
-	if o.allow(r) {
+	if l.Allows(r) {
 		t.Error("a page of localhost may use a server that is not on loopback only")
 	}
 	r.Header.Add("Origin", "http://"+r.Host)
-	if o.allow(r) {
+	if l.Allows(r) {
 		t.Error("two origins")
 	}
 }

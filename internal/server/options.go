@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/longwire/longwire/internal/origin"
 	"github.com/longwire/longwire/internal/park"
 )
 
@@ -105,6 +106,19 @@ func listen(ctx context.Context, flag string, a *net.TCPAddr) (*park.Listener, e
 		return nil, fmt.Errorf("%s is no address of this machine; choose another: --%s", a, flag)
 	}
 	return nil, fmt.Errorf("listening for --%s: %w", flag, err)
+}
+
+// origins returns the pages that may use the server.
+func (o *Options) origins(loopback bool) (origin.List, error) {
+	list := append([]string{"self"}, o.AllowOrigin...)
+	if loopback && len(o.AllowOrigin) == 0 {
+		list = append(list, "loopback")
+	}
+	l, errs := origin.ParseList(list)
+	if len(errs) > 0 {
+		return nil, usage("--allow-origin %v", errs[0])
+	}
+	return l, nil
 }
 
 // loadTLS returns nil without a certificate.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/origin"
 	"github.com/longwire/longwire/internal/park"
 	"github.com/longwire/longwire/transport/tcp"
 	"github.com/longwire/longwire/wire"
@@ -38,7 +39,7 @@ type Server struct {
 	httpLn   *park.Listener // nil if off, as the next
 	tcpLn    *park.Listener
 	loopback bool // HTTP cannot be reached from other machines
-	origins  origins
+	origins  origin.List
 	engine   *longwire.Engine
 	room     *room
 	links    *links
@@ -71,7 +72,7 @@ func New(ctx context.Context, o *Options) (*Server, error) {
 		return nil, err
 	}
 	s.loopback = httpAddr != nil && !wide(httpAddr)
-	if s.origins, err = parseOrigins(o.AllowOrigin, s.loopback); err != nil {
+	if s.origins, err = o.origins(s.loopback); err != nil {
 		return nil, err
 	}
 	if s.tls, err = o.loadTLS(); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/longwire/longwire/internal/beat"
 	"github.com/longwire/longwire/internal/frame"
 	"github.com/longwire/longwire/internal/loop"
+	"github.com/longwire/longwire/internal/origin"
 	"github.com/longwire/longwire/internal/park"
 	"github.com/longwire/longwire/wire"
 )
@@ -29,9 +30,12 @@ type Handler struct {
 	// "http://localhost:3000"; patterns, in which "*." before a host stands for any
 	// subdomain and ":*" behind it for any port ("https://*.example.com",
 	// "http://localhost:*"); "self" for the origin that the request itself is
-	// addressed to; "null" for pages without an origin, such as local files; "*"
-	// for any. If empty, "self" only. A request without Origin does not come
-	// from a page and passes.
+	// addressed to; "loopback" for pages of this machine; "null" for pages without
+	// an origin, such as local files; "*" for any. If empty, "self" only. A request
+	// without Origin does not come from a page and passes.
+	//
+	// This does not stop DNS rebinding, where a foreign page is the server's own by
+	// its name: listening on loopback, check Host too, or list Origins.
 	Origins []string
 	// Subprotocols lists what the server speaks, the preferred first. A client
 	// that offers some, but none of these, is refused; one that offers none is
@@ -62,7 +66,7 @@ type Handler struct {
 	reader  frame.Config
 	form    *longwire.Form
 	beats   beat.Rule
-	origins []origin
+	origins origin.List
 }
 
 // prepare turns the fields into what serving needs.
@@ -78,7 +82,20 @@ func (h *Handler) prepare() {
 		}}
 	}
 	h.beats = beat.New(h.PingAfter, h.DeadAfter)
-	h.origins = parseOrigins(h.Origins, h.log())
+	h.origins = h.parseOrigins()
+}
+
+// parseOrigins reads Origins. An entry that cannot be understood allows nothing.
+func (h *Handler) parseOrigins() origin.List {
+	list := h.Origins
+	if len(list) == 0 {
+		list = []string{"self"}
+	}
+	l, errs := origin.ParseList(list)
+	for _, err := range errs {
+		h.log().Error("ws: an entry of Handler.Origins allows nothing", slog.Any("err", err))
+	}
+	return l
 }
 
 func (h *Handler) log() *slog.Logger {

@@ -70,7 +70,7 @@ func (h *Handler) shake(r *http.Request) (shake, *refusal) {
 		return shake{}, badVersion
 	case !once(r.Header["Sec-Websocket-Key"], frame.ValidKey):
 		return shake{}, badKey
-	case !h.allows(r):
+	case !h.origins.Allows(r):
 		return shake{}, badOrigin
 	}
 	protocol, refused := h.choose(r.Header["Sec-Websocket-Protocol"])
