@@ -4,8 +4,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"time"
 
@@ -101,7 +103,7 @@ func (f *fleet) greet(first int, g greeting) error {
 			}
 			m, err := readBlocking(fd, buf[n:])
 			if err != nil || m <= 0 {
-				return fmt.Errorf("handshake: read %d: %w after %.400q", m, err, buf[:n])
+				return fmt.Errorf("handshake: %w after %.400q", cmp.Or(err, io.EOF), buf[:n])
 			}
 			n += m
 			if whole, err = g.heard(buf[:n]); err != nil {
@@ -131,7 +133,7 @@ func (f *fleet) exchange(out, back []byte) error {
 		for n := 0; n < len(buf); {
 			m, err := readBlocking(fd, buf[n:])
 			if err != nil || m <= 0 {
-				return fmt.Errorf("echo: read %d: %w", m, err)
+				return fmt.Errorf("echo: %w", cmp.Or(err, io.EOF))
 			}
 			n += m
 		}

@@ -3,8 +3,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -132,7 +134,7 @@ func (w *worker) run() error {
 				continue
 			}
 			if err != nil || n == 0 {
-				return fmt.Errorf("a link ended: read %d: %w", n, err)
+				return fmt.Errorf("a link ended: %w", cmp.Or(err, io.EOF))
 			}
 			msgs, err := w.onRead(w, l, w.buf[:n])
 			if err != nil {

@@ -3,9 +3,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"time"
@@ -115,7 +116,7 @@ func (c *caller) await(buf []byte) error {
 	for {
 		n, err := readBlocking(c.fd, buf)
 		if err != nil || n <= 0 {
-			return errors.Join(fmt.Errorf("no answer: read %d", n), err)
+			return fmt.Errorf("no answer: %w", cmp.Or(err, io.EOF))
 		}
 		answers, err := c.count.count(buf[:n], c.size)
 		if answers != 0 || err != nil {
