@@ -2,7 +2,6 @@ package client
 
 import (
 	"bytes"
-	"encoding/json"
 	"unicode/utf8"
 
 	"github.com/longwire/longwire/wire"
@@ -32,7 +31,7 @@ type Data struct {
 // what curl posts.
 func Guess(p []byte) Data {
 	switch t := bytes.TrimSpace(p); {
-	case len(t) > 0 && (t[0] == '{' || t[0] == '[') && json.Valid(t):
+	case len(t) > 0 && (t[0] == '{' || t[0] == '[') && wire.CheckJSON(t) == nil:
 		return Data{Type: JSON, Bytes: p}
 	case utf8.Valid(p):
 		return Data{Type: Text, Bytes: p}
