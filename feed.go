@@ -28,6 +28,7 @@ func (n *Node) follow(ctx context.Context, heard chan<- struct{}) error {
 			f.heard = true
 			n.begin(b)
 			close(heard)
+			return // it has no publications
 		}
 		n.hear(f, b)
 	})

@@ -62,6 +62,7 @@ var layers = map[string][]string{
 	"internal/memnet":   {},
 	"internal/testcert": {},
 	"internal/interop":  {},
+	"internal/ways":     {"wire", "internal/frame"},
 }
 
 // TestLayers reads the imports of every Go file below this folder, for all systems and build tags, and holds

@@ -1,0 +1,88 @@
+package ways
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/longwire/longwire/wire"
+)
+
+type tcpClient struct {
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func openTCP(t testing.TB, s *Server, o *Options) (Client, error) {
+	conn, err := s.TCP(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() { conn.Close() })
+	c := &tcpClient{conn, bufio.NewReader(conn)}
+	if o.Silent {
+		return c, nil
+	}
+	return c, c.Send(o.connectFrame())
+}
+
+func (c *tcpClient) Send(frame string) error {
+	_, err := c.conn.Write([]byte(frame + "\n"))
+	return err
+}
+
+func (c *tcpClient) Receive() (string, error) {
+	f, err := nextLine(c.in)
+	if strings.HasPrefix(f, `{"op":"ping"`) {
+		_ = c.Send(`{"op":"pong"}`) // it may be gone
+	}
+	return f, err
+}
+
+// nextLine reads the next frame of a stream of lines.
+func nextLine(in *bufio.Reader) (string, error) {
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return "", endOf(err)
+		}
+		if line = line[:len(line)-1]; line == "" {
+			continue
+		}
+		if end := closeIn(line); end != nil {
+			return "", end
+		}
+		return line, nil
+	}
+}
+
+// closeIn returns the end that a close frame tells, nil for other frames.
+func closeIn(frame string) *End {
+	var f struct {
+		Op     string
+		Code   wire.Code
+		Reason string
+	}
+	if json.Unmarshal([]byte(frame), &f) != nil || f.Op != "close" {
+		return nil
+	}
+	return &End{Code: f.Code, Reason: f.Reason}
+}
+
+func (c *tcpClient) Cut() { cut(c.conn) }
+
+// cut closes a connection without a goodbye, where its network can.
+func cut(c net.Conn) {
+	switch c := c.(type) {
+	case interface{ Cut() }:
+		c.Cut()
+	case *net.TCPConn:
+		_ = c.SetLinger(0)
+		c.Close()
+	default:
+		c.Close()
+	}
+}

@@ -1,0 +1,112 @@
+package ways
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/longwire/longwire/internal/frame"
+	"github.com/longwire/longwire/wire"
+)
+
+type wsClient struct {
+	conn net.Conn
+	in   *bufio.Reader
+
+	reader frame.Reader
+	p      []byte // read and not yet taken
+	buf    [16 << 10]byte
+
+	mu sync.Mutex // one writes at a time
+}
+
+func openWS(t testing.TB, s *Server, o *Options) (Client, error) {
+	c, err := dialWS(t, s, "/connect", o.Query)
+	if err != nil || o.Silent || o.Query != "" {
+		return c, err
+	}
+	return c, c.Send(o.connectFrame())
+}
+
+// DialWS opens a WebSocket at a path of the server.
+func DialWS(t testing.TB, s *Server, path, query string) (Client, error) {
+	return dialWS(t, s, path, query)
+}
+
+func dialWS(t testing.TB, s *Server, path, query string) (*wsClient, error) {
+	conn, err := s.HTTP(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() { conn.Close() })
+	if query != "" {
+		query = "?" + query
+	}
+	const key = "dGhlIHNhbXBsZSBub25jZQ=="
+	_, err = fmt.Fprintf(conn, "GET %s%s%s HTTP/1.1\r\nHost: longwire.test\r\nUpgrade: websocket\r\n"+
+		"Connection: Upgrade\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n", s.Path, path, query, key)
+	if err != nil {
+		return nil, err
+	}
+	c := &wsClient{conn: conn, in: bufio.NewReader(conn)}
+	resp, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		return nil, refusal(resp)
+	}
+	return c, nil
+}
+
+func (c *wsClient) Send(f string) error { return c.write(frame.Text, []byte(f)) }
+
+func (c *wsClient) write(op frame.Opcode, p []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, err := c.conn.Write(frame.AppendMasked(nil, op, 0x01020304, p))
+	return err
+}
+
+func (c *wsClient) Receive() (string, error) {
+	for {
+		ev, n, err := c.reader.Next(c.p)
+		c.p = c.p[n:]
+		if err != nil {
+			return "", endOf(err)
+		}
+		switch ev.Op {
+		case frame.Text:
+			return string(ev.Data), nil
+		case frame.Ping:
+			if err := c.write(frame.Pong, ev.Data); err != nil {
+				return "", endOf(err)
+			}
+			continue
+		case frame.Close:
+			c.mu.Lock()
+			_, _ = c.conn.Write(frame.AppendMaskedClose(nil, ev.Code, "", 1)) // it may be gone
+			c.mu.Unlock()
+			return "", &End{Code: wire.FromCloseCode(ev.Code), Reason: string(ev.Data)}
+		}
+		k, err := c.in.Read(c.buf[:])
+		if err != nil {
+			return "", endOf(err)
+		}
+		c.p = append(c.p[:len(c.p):len(c.p)], c.buf[:k]...)
+	}
+}
+
+// Bye says goodbye as a page does that is done.
+func (c *wsClient) Bye() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, err := c.conn.Write(frame.AppendMaskedClose(nil, frame.CloseNormal, "", 1))
+	return err
+}
+
+func (c *wsClient) Cut() { cut(c.conn) }
