@@ -30,15 +30,20 @@ const shards = 64
 
 // A topic is a name or a pattern that somebody subscribes to. With subscribers on
 // one loop it is one piece of 96 bytes with that loop's list in it: many a node has
-// a channel for each session.
+// a channel for each session. What a lookup reads is in the first 32.
 type topic struct {
 	name    string
-	pattern bool
 	first   list // its peers are the other loops' lists; it stays as their head after it left
+	pattern bool
 }
 
 // A list is the subscribers of one loop to a topic.
 type list struct {
+	// Of any goroutine.
+	peer  atomic.Pointer[list] // the topic's next list; stored with the shard locked
+	count atomic.Int32         // subscribers, as add was told; below zero the list has left
+
+	// Immutable.
 	topic *topic
 	hub   *hub
 
@@ -46,10 +51,6 @@ type list struct {
 	subs []*sub
 	one  [1]*sub // where subs begins: most lists are this long
 	next int     // the fan-out's place in subs
-
-	// Of any goroutine.
-	count atomic.Int32         // subscribers, as add was told; below zero the list has left
-	peer  atomic.Pointer[list] // the topic's next list; stored with the shard locked
 }
 
 // gone is far from zero, so that a late add does not bring a list back.

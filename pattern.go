@@ -131,6 +131,7 @@ func (x *index) matchPatterns(channel string, lists []*list) []*list {
 		if w.tokens == wire.MaxTokens {
 			return lists
 		}
+		w.key.starts[w.tokens+1] = w.key.starts[w.tokens] + uint16(len(token)+1)
 		w.hashes[w.tokens] = maphash.String(seed, token)
 		w.tokens++
 	}
@@ -169,34 +170,31 @@ func (w *walk) find(h uint64, lists []*list) []*list {
 	return lists
 }
 
-// isPattern reports whether pattern is the one that k describes.
+// isPattern reports whether pattern is the one that k describes. What it does next
+// depends on k alone, for as long as all is equal: so the processor need not wait for
+// the pattern's memory before it asks for that of the next.
 func (k *key) isPattern(pattern string) bool {
-	at, token := 0, 0
-	var stars uint32
-	for i := range len(pattern) {
-		b := pattern[i]
-		switch b {
-		case '*':
-			stars |= 1 << token
-			at = tokenEnd(k.name, at)
-			continue
-		case '>':
-			return k.tail && token == k.size && stars == k.stars
-		case '.':
-			token++
-		}
-		if at >= len(k.name) || k.name[at] != b {
+	at := 0
+	for stars := k.stars; stars != 0; stars &= stars - 1 {
+		token := bits.TrailingZeros32(stars)
+		var ok bool
+		if pattern, ok = cutPrefix(pattern, k.name[at:k.starts[token]], '*'); !ok {
 			return false
 		}
-		at++
+		at = int(k.starts[token+1]) - 1
 	}
-	return at == len(k.name) && stars == k.stars && !k.tail
+	if !k.tail {
+		return pattern == k.name[at:]
+	}
+	rest, ok := cutPrefix(pattern, k.name[at:k.starts[k.size]], '>')
+	return ok && rest == ""
 }
 
-// tokenEnd returns where the token of name that contains i ends.
-func tokenEnd(name string, i int) int {
-	for i < len(name) && name[i] != '.' {
-		i++
+// cutPrefix cuts off what is the same in name and pattern, and the wildcard after it.
+func cutPrefix(pattern, same string, wildcard byte) (rest string, ok bool) {
+	n := len(same)
+	if len(pattern) <= n || pattern[:n] != same || pattern[n] != wildcard {
+		return "", false
 	}
-	return i
+	return pattern[n+1:], true
 }

@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+
+	"github.com/longwire/longwire/wire"
 )
 
 // Topics is one shard of an index: a hash table of topics that is read without a
@@ -44,10 +46,11 @@ const (
 
 // A key says which topic is looked for: a name, or what stands for a name in a pattern.
 type key struct {
-	name  string
-	stars uint32 // tokens of the name for which the topic has *
-	tail  bool   // the topic ends with >, for the tokens from size on
-	size  int
+	name   string
+	stars  uint32 // tokens of the name for which the topic has *
+	tail   bool   // the topic ends with >, for the tokens from size on
+	size   int
+	starts [wire.MaxTokens + 1]uint16 // of the tokens in name, unless it is all that is looked for; the last ends before the next start
 }
 
 // is reports whether the topic is the one that is looked for.
