@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string) error {
 		return serve(args, os.Stdin, os.Stdout)
 	case "list":
 		for _, w := range workloads {
-			fmt.Printf("%-10s %v\n", w.Name, serverNames(w.Name))
+			fmt.Printf("%-17s %v\n", w.Name, serverNames(w.Name))
 		}
 		return nil
 	}
