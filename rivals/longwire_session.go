@@ -27,7 +27,7 @@ func init() {
 func newNode() (*longwire.Node, error) {
 	return longwire.New(&longwire.Options{
 		Open: true, Rate: -1,
-		Handler: longwire.Handler{Call: func(_ *longwire.Session, c *longwire.Call) { c.Reply(c.Kind, c.Data) }},
+		Handler: longwire.Handler{Call: func(_ *longwire.Session, c *longwire.Call) { _ = c.Reply(c.Kind, c.Data) }},
 	})
 }
 
