@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/beat"
 )
 
 // A silent stream says something at least every 15 s, for as long as it
@@ -149,4 +150,80 @@ func TestVanishedBehindNetHTTP(t *testing.T) {
 			}
 		})
 	})
+}
+
+// A node's streams say where their clients stand, each in its way, and as long as nobody
+// knows that NDJSON says nothing.
+func TestHeartOfFrames(t *testing.T) {
+	for _, tt := range []struct{ accept, silent, want string }{
+		{wantsSSE, ":\n\n", ": ping\nid: 1-2-3/" + testTail + "\n\n"},
+		{wantsLines, "", "{\"op\":\"ping\",\"position\":\"1-2-3\"}\n"},
+	} {
+		t.Run(tt.accept, func(t *testing.T) {
+			var d *desk
+			virtually(t, func() *Handler {
+				d = newDesk(t)
+				h := d.over(true)
+				h.Lifetime = -1
+				return h
+			}, func(b *bubble) {
+				resp := b.do("GET", "/", "", tt.accept)
+				f := <-d.opened
+				got := make(chan string, 100)
+				go func() {
+					for buf := make([]byte, 4096); ; {
+						n, err := resp.Body.Read(buf)
+						if text := string(buf[:n]); n > 0 && (!strings.HasPrefix(text, "retry: ") || strings.Contains(text, "event: ")) {
+							got <- text
+						}
+						if err != nil {
+							close(got)
+							return
+						}
+					}
+				}()
+				f.on(func() {
+					f.SetTail(testTail)
+					f.beat = func() bool { return false }
+				})
+				if tt.silent != "" {
+					beats(b.t, func() { wantText(b.t, <-got, tt.silent) })
+				} else {
+					time.Sleep(15 * time.Second)
+				}
+				f.on(func() {
+					f.beat = func() bool { f.send(`{"op":"ping","position":"1-2-3"}`, "1-2-3"); return true }
+				})
+				for range 3 {
+					beats(b.t, func() { wantText(b.t, <-got, tt.want) })
+				}
+				f.on(func() { f.beat = func() bool { f.Close(longwire.Close{}); return false } })
+				beats(b.t, func() {
+					if last := <-got; !strings.Contains(last, `"code":"normal"`) {
+						b.t.Errorf("last %q", last)
+					}
+				})
+				if rest, ok := <-got; ok {
+					b.t.Errorf("then %q", rest)
+				}
+			})
+		})
+	}
+}
+
+// beats is took for a heartbeat: 15 s, or up to a grain less.
+func beats(t *testing.T, f func()) {
+	t.Helper()
+	begin := time.Now()
+	f()
+	if got := time.Since(begin); got < 15*time.Second-beat.MaxGrain || got > 15*time.Second+50*time.Millisecond {
+		t.Errorf("took %v", got)
+	}
+}
+
+func wantText(t *testing.T, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 }

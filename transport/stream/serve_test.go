@@ -68,7 +68,7 @@ func serve(t *testing.T, h *Handler, m mode) *site {
 		if m.shy {
 			w = shy{w}
 		}
-		h.ServeHTTP(w, r)
+		route(h, w, r)
 	}))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.Listener.Close()

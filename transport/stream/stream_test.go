@@ -200,3 +200,22 @@ func TestBadMiddlewareHeader(t *testing.T) {
 	send(t, next(t, room.opened), longwire.Text, "ok")
 	r.want(`"ok"`)
 }
+
+// Whatever Accept holds, its weights are within bounds, and more of the same
+// changes nothing.
+func FuzzAccept(f *testing.F) {
+	f.Add("text/event-stream;q=0.5, */*;q=0")
+	f.Add(`text/*;a="q=1,";q=1.001;q`)
+	f.Fuzz(func(t *testing.T, accept string) {
+		w := weigh(accept, "text/event-stream")
+		if w < refused || w > 4003 || w > 0 && w < 4 {
+			t.Errorf("%q weighs %d", accept, w)
+		}
+		if again := weigh(accept+","+accept, "text/event-stream"); again != w {
+			t.Errorf("%q weighs %d, twice %d", accept, w, again)
+		}
+		if q := weigh(accept, "a/b"); q < refused || q > 4003 {
+			t.Errorf("a/b weighs %d", q)
+		}
+	})
+}

@@ -55,7 +55,7 @@ func runBubble(t *testing.T, h *Handler, held bool, test func(b *bubble)) {
 		if held {
 			w = shy{w}
 		}
-		h.ServeHTTP(w, r)
+		route(h, w, r)
 	})}
 	done := make(chan struct{})
 	go func() { srv.Serve(park.WrapListener(b.ln, nil)); close(done) }()
