@@ -61,6 +61,10 @@ const (
 	// maxBatch bounds a batch: who has more begins another.
 	maxBatch = 64 << 20
 
+	// smallBatch comes as one piece, as far as anybody notices: it is answered as
+	// one, and its connection can be used again.
+	smallBatch = 64 << 10
+
 	// answersAtOnce are written together, if there are so many.
 	answersAtOnce = 16 << 10
 )
@@ -75,10 +79,17 @@ func (s *surface) publishLines(w http.ResponseWriter, r *http.Request, channel s
 		order: make(chan *underWay, maxUnderWay), free: make(chan *underWay, maxUnderWay),
 	}
 	body := &arriving{Reader: r.Body, rc: b.rc, left: maxBatch, stopped: &b.stopped}
-	if b.rc.EnableFullDuplex() != nil {
+	switch {
+	case r.ContentLength >= 0 && r.ContentLength <= smallBatch:
+		b.hold = true
+	case b.rc.EnableFullDuplex() != nil:
 		// A middleware hides the connection: net/http would read the body to its end
 		// before the first answer. So answers wait, and must fit into memory.
 		b.hold, body.left = true, s.node.opts.MaxMessage
+	case r.ProtoMajor == 1:
+		// In full duplex net/http does not see to it that what is left of a body
+		// is not taken for a request.
+		w.Header().Set("Connection", "close")
 	}
 	b.lines = bufio.NewScanner(body)
 	b.lines.Buffer(nil, wire.MaxFrame(s.node.opts.MaxMessage))
@@ -102,7 +113,7 @@ func perLine(h http.Header) error {
 // read publishes the lines of the body.
 func (b *batch) read() {
 	defer close(b.order)
-	for b.lines.Scan() {
+	for b.lines.Scan() && b.lines.Err() == nil { // else the last line is not whole; see arriving
 		b.line++
 		if line := b.lines.Bytes(); len(bytes.TrimSpace(line)) > 0 {
 			b.publish(line)
@@ -234,12 +245,14 @@ func appendFailed(dst []byte, line int, e *wire.Error) []byte {
 }
 
 // arriving is a body that is taken up as it comes: its next part must come within
-// bodyTime.
+// bodyTime. An error comes alone, after all that came before it: so a line that
+// a scanner gives with one is not whole.
 type arriving struct {
 	io.Reader
 	rc      *http.ResponseController
 	left    int
 	stopped *atomic.Bool
+	err     error
 }
 
 var (
@@ -248,6 +261,9 @@ var (
 )
 
 func (a *arriving) Read(p []byte) (int, error) {
+	if a.err != nil {
+		return 0, a.err
+	}
 	_ = a.rc.SetReadDeadline(time.Now().Add(bodyTime)) // not every ResponseWriter can
 	if a.stopped.Load() {                              // after that: flush stops first and then sets its own
 		return 0, errStopped
@@ -257,7 +273,10 @@ func (a *arriving) Read(p []byte) (int, error) {
 	}
 	n, err := a.Reader.Read(p)
 	if a.left -= n; a.left < 0 {
-		return 0, errLong
+		n, err = n-1, errLong
+	}
+	if n > 0 {
+		a.err, err = err, nil
 	}
 	return n, err
 }
