@@ -21,8 +21,9 @@ type catching struct {
 	n       int         // subscriptions that are not live
 	first   []firstRead // those of them whose place history has to tell
 	then    func(now time.Time, gaps []gap)
-	reading bool // another goroutine reads for it
-	posted  bool // a task goes on
+	only    map[*sub]place // those of first that get only some; nil mostly
+	reading bool           // another goroutine reads for it
+	posted  bool           // a task goes on
 }
 
 // A firstRead is a subscription whose since is not a place yet.
@@ -43,7 +44,6 @@ const (
 	pageBytes        = 64 << 10
 	windowEvents     = 256 // that are looked at in one go
 	windowRounds     = 8   // before others have their turn
-	maxLastOfAll     = 1000
 )
 
 // catching returns how many subscriptions are not live.
@@ -60,6 +60,7 @@ func (m *more) forget(t *sub) {
 		return
 	}
 	m.catch.n--
+	delete(m.catch.only, t)
 	for i := range m.catch.first {
 		if m.catch.first[i].sub == t {
 			m.catch.first = append(m.catch.first[:i], m.catch.first[i+1:]...)
@@ -85,7 +86,11 @@ func (s *Session) live(number uint64) {
 			t.after = max(t.after, number)
 		}
 	}
-	s.more.catch.n = 0
+	m := s.more
+	m.catch.n, m.catch.only = 0, nil
+	if m.queue == nil && m.posts == nil && m.away == nil && !m.catch.posted && !m.catch.reading && m.catch.first == nil {
+		s.more = nil
+	}
 }
 
 // fallBehind notes that the link has no room: live subscriptions are so no
@@ -119,12 +124,11 @@ func (s *Session) startAt(t *sub, from since) (told bool) {
 	if from.now() {
 		return false
 	}
-	looking := n.looking.Load()
-	if at := from.at; from.told && at.epoch == n.epoch.Load() && at.number <= looking && n.recent.holds(at.number) {
-		s.catch(t, at.number)
+	if from.told && n.reaches(from.at) {
+		s.catch(t, from.at.number)
 		return false
 	}
-	s.catch(t, looking)
+	s.catch(t, n.looking.Load())
 	c := &s.rare().catch
 	c.first = append(c.first, firstRead{t, from})
 	s.flags |= sHeld
@@ -191,7 +195,7 @@ func (s *Session) least() uint64 {
 func (s *Session) sendEvents(events []*event) (full bool) {
 	for _, e := range events {
 		for _, t := range s.subs {
-			if t.catches() && t.after < e.p.Number && t.list.topic.matches(e.p.Channel) {
+			if t.catches() && t.list.topic.matches(e.p.Channel) && s.more.catch.wants(t, e.p.Number) {
 				if !s.sendTo(t, e.message(t.list.topic), e.p.Number) {
 					s.reached(e.p.Number - 1)
 					return true

@@ -1,6 +1,7 @@
 package longwire
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -23,10 +24,10 @@ type placing struct {
 
 // A place is what history said.
 type place struct {
-	after  uint64
-	gap    bool
-	events []*event // only for the last so many of a pattern, which do not hang together
-	upTo   uint64
+	after uint64
+	gap   bool
+	only  []uint64 // the numbers of the last so many of a pattern, which do not hang together
+	upTo  uint64
 }
 
 func (s *Session) readFirst(time.Time) {
@@ -56,30 +57,56 @@ func (n *Node) place(name string, from since, now time.Time) (f place, err error
 	r := &Range{Channels: []string{name}, Limit: 1}
 	from.fill(r, now)
 	if scattered {
-		r.Limit = maxLastOfAll
+		r.Limit = 0
 	}
-	events, gaps, err := n.read(r, 1<<30)
-	if err != nil {
-		return f, err
+	var numbers []uint64
+	for p, err := range n.broker.Read(n.ctx, r) {
+		if g, ok := errors.AsType[*GapError](err); ok {
+			f.gap, f.after = true, g.After
+			return f, nil
+		}
+		if err != nil {
+			return f, err
+		}
+		if numbers = append(numbers, p.Number); len(numbers) == 2*maxScattered {
+			numbers = slices.Delete(numbers, 0, maxScattered)
+		}
 	}
+	numbers = numbers[max(0, len(numbers)-maxScattered):]
 	switch {
-	case len(gaps) > 0:
-		f.gap, f.after = true, gaps[0].After
 	case from.told:
 		f.after = from.at.number
-	case scattered:
-		f.events = events
+	case len(numbers) == 0:
 		f.after = f.upTo
-		if k := len(events); k > 0 {
-			f.after = max(f.after, events[k-1].p.Number)
-		}
-	case len(events) > 0:
-		f.after = events[0].p.Number - 1
 	default:
-		f.after = f.upTo
+		f.after = numbers[0] - 1
+	}
+	if scattered && len(numbers) > 0 {
+		f.only, f.upTo = numbers, max(f.upTo, numbers[len(numbers)-1])
 	}
 	return f, nil
 }
+
+// gapsIn returns the names for which a position is not within history.
+func (n *Node) gapsIn(names []string, from since) (gaps []string) {
+	if !from.told || n.reaches(from.at) {
+		return nil
+	}
+	for _, name := range names {
+		if f, err := n.place(name, from, time.Now()); err == nil && f.gap {
+			gaps = append(gaps, name)
+		}
+	}
+	return gaps
+}
+
+// reaches reports whether all that follows a position is in the recent window.
+func (n *Node) reaches(at position) bool {
+	return at.epoch == n.epoch.Load() && at.number <= n.looking.Load() && n.recent.holds(at.number)
+}
+
+// maxScattered bounds what last:N brings of a pattern, over all its channels.
+const maxScattered = 10_000
 
 // Run puts the subscriptions in their places.
 func (p *placing) Run(now time.Time) {
@@ -107,6 +134,7 @@ func (s *Session) placed(now time.Time, p *placing) {
 		for i, r := range p.reads {
 			if f := p.found[i]; r.sub.list != nil && r.sub.catches() {
 				r.sub.after = f.after
+				c.pick(r.sub, f)
 				if f.gap {
 					gaps = append(gaps, gap{r.sub, s.node.fromOf(r.from), s.node.at(f.after, now)})
 				}
@@ -120,24 +148,32 @@ func (s *Session) placed(now time.Time, p *placing) {
 	for _, g := range gaps {
 		s.tellGap(g)
 	}
-	if p != nil {
-		p.sendScattered()
-	}
 	s.catchUp(now)
 	s.goOn(now)
 }
 
-// sendScattered sends the last publications of patterns. They are one bounded
-// piece, so they are sent also beyond what a link queues.
-func (p *placing) sendScattered() {
-	s := p.s
-	for i, r := range p.reads {
-		for _, e := range p.found[i].events {
-			if r.sub.list != nil {
-				s.tell(e.message(r.sub.list.topic).data, "")
-			}
-		}
+// pick has a subscription get only some of what it catches up with.
+func (c *catching) pick(t *sub, f place) {
+	if f.only == nil {
+		return
 	}
+	if c.only == nil {
+		c.only = map[*sub]place{}
+	}
+	c.only[t] = f
+}
+
+// wants reports whether one that catches up is to get a publication of its topic.
+func (c *catching) wants(t *sub, number uint64) bool {
+	if t.after >= number {
+		return false
+	}
+	f, picked := c.only[t]
+	if !picked || number > f.upTo {
+		return true
+	}
+	_, found := slices.BinarySearch(f.only, number)
+	return found
 }
 
 // fromOf returns the position that a since named.

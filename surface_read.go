@@ -79,6 +79,11 @@ func (s *surface) read(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, err)
 		return
 	}
+	// For those who see the header and not the stream before it; in the stream a
+	// gap has its place, and is told even if it came about only just now.
+	if gaps := s.node.gapsIn(rd.names, rd.since); len(gaps) > 0 {
+		w.Header().Set("Longwire-Gap", strings.Join(gaps, ","))
+	}
 	by(s.readers, w, r)
 }
 
