@@ -106,7 +106,7 @@ func newEvent(p *Publication) *event { return &event{p: p, position: p.Position(
 func (e *event) message(t *topic) *Message {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !t.pattern {
+	if !t.pattern() {
 		if e.plain == nil {
 			e.plain = e.frame("")
 		}

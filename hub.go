@@ -126,7 +126,7 @@ func (h *hub) hand(served int) (int, bool) {
 	if h.end <= h.at {
 		h.begin(l)
 	}
-	for l.next < len(l.subs) {
+	for int(l.next) < len(l.subs) {
 		if served == fanoutTurn {
 			return served, false
 		}
@@ -168,7 +168,7 @@ func (h *hub) had(s *sub) uint64 {
 	if h.idle() {
 		return h.horizon
 	}
-	if h.end > h.at && h.batch[h.at].list == s.list && int(s.index) >= s.list.next {
+	if h.end > h.at && h.batch[h.at].list == s.list && s.index >= s.list.next {
 		return h.batch[h.at].number - 1
 	}
 	for _, e := range h.batch[max(h.at, h.end):] {
@@ -187,7 +187,7 @@ func (h *hub) ahead(s *Session) {
 	}
 	for i := h.at; i < len(h.batch) && s.more.catching() == 0; i++ {
 		e := h.batch[i : i+1]
-		if t := s.find(e[0].list.topic.name); t != nil && t.list == e[0].list && !(i < h.end && int(t.index) < t.list.next) {
+		if t := s.find(e[0].list.topic.name); t != nil && t.list == e[0].list && !(i < h.end && t.index < t.list.next) {
 			t.deliver(e, nil)
 			if !t.catches() {
 				t.after = max(t.after, e[0].number)

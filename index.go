@@ -29,12 +29,11 @@ var seed = maphash.MakeSeed()
 const shards = 64
 
 // A topic is a name or a pattern that somebody subscribes to. With subscribers on
-// one loop it is one piece of 96 bytes with that loop's list in it: many a node has
+// one loop it is one piece of 80 bytes with that loop's list in it: many a node has
 // a channel for each session. What a lookup reads is in the first 32.
 type topic struct {
-	name    string
-	first   list // its peers are the other loops' lists; it stays as their head after it left
-	pattern bool
+	name  string
+	first list // its peers are the other loops' lists; it stays as their head after it left
 }
 
 // A list is the subscribers of one loop to a topic.
@@ -43,14 +42,14 @@ type list struct {
 	peer  atomic.Pointer[list] // the topic's next list; stored with the shard locked
 	count atomic.Int32         // subscribers, as add was told; below zero the list has left
 
+	// Owned by the hub's loop.
+	next int32 // the fan-out's place in subs
+	subs []*sub
+	one  [1]*sub // where subs begins: most lists are this long
+
 	// Immutable.
 	topic *topic
 	hub   *hub
-
-	// Owned by the hub's loop.
-	subs []*sub
-	one  [1]*sub // where subs begins: most lists are this long
-	next int     // the fan-out's place in subs
 }
 
 // gone is far from zero, so that a late add does not bring a list back.
@@ -63,18 +62,17 @@ const gone = -1 << 30
 // A match that begins when join has returned finds the list. Everything that match
 // reads is atomic, so this also holds in the order of other atomic variables.
 func (x *index) join(name string, h *hub) *list {
-	pattern := isPattern(name)
-	hash := hashOf(name, pattern)
+	hash := hashOf(name)
 	s := &x.shards[hash%shards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t := s.find(hash, &key{name: name}); t != nil {
 		return t.join(h)
 	}
-	t := &topic{name: strings.Clone(name), pattern: pattern}
+	t := &topic{name: strings.Clone(name)}
 	t.first.init(t, h)
 	s.insert(hash, t)
-	if pattern {
+	if t.pattern() {
 		x.shapes.add(t.name)
 	}
 	return &t.first
@@ -85,7 +83,7 @@ func (x *index) join(name string, h *hub) *list {
 // the list before may still come to it.
 func (x *index) leave(l *list) {
 	t := l.topic
-	hash := hashOf(t.name, t.pattern)
+	hash := hashOf(t.name)
 	s := &x.shards[hash%shards]
 	l.subs, l.one[0], l.next = nil, nil, 0
 	s.mu.Lock()
@@ -94,7 +92,7 @@ func (x *index) leave(l *list) {
 		return
 	}
 	s.remove(hash, t)
-	if t.pattern {
+	if t.pattern() {
 		x.shapes.remove(t.name)
 	}
 }
@@ -105,7 +103,7 @@ func (x *index) add(l *list, n int) { l.count.Add(int32(n)) }
 // match appends the lists of the channel and of all patterns that match it, in no
 // order. Any goroutine. The channel must be valid.
 func (x *index) match(channel string, lists []*list) []*list {
-	if t := x.find(hashOf(channel, false), &key{name: channel}); t != nil {
+	if t := x.find(maphash.String(seed, channel), &key{name: channel}); t != nil {
 		lists = t.appendTo(lists)
 	}
 	if x.shapes.empty() {
@@ -126,12 +124,14 @@ func (x *index) count(channel string) (n int) {
 	return n
 }
 
-func hashOf(name string, pattern bool) uint64 {
-	if pattern {
+func hashOf(name string) uint64 {
+	if isPattern(name) {
 		return hashPattern(name)
 	}
 	return maphash.String(seed, name)
 }
+
+func (t *topic) pattern() bool { return isPattern(t.name) }
 
 // join finds or makes the list of a hub. With the shard locked.
 func (t *topic) join(h *hub) *list {

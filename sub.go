@@ -112,10 +112,10 @@ func (ss *Session) unsubscribe(s *sub) {
 func (s *sub) leave() {
 	l := s.list
 	i, last := int(s.index), len(l.subs)-1
-	if i < l.next {
+	if s.index < l.next {
 		l.next--
 		l.put(i, l.subs[l.next])
-		i = l.next
+		i = int(l.next)
 	}
 	l.put(i, l.subs[last])
 	l.subs[last] = nil
@@ -135,7 +135,7 @@ func (l *list) put(i int, s *sub) {
 
 // matches reports whether a channel is the topic, or one of the pattern.
 func (t *topic) matches(channel string) bool {
-	if !t.pattern {
+	if !t.pattern() {
 		return t.name == channel
 	}
 	pattern, rest := t.name, channel

@@ -164,7 +164,7 @@ func (s *topics) rebuild(t *table, n int) *table {
 	b := &table{make([]group, size)}
 	if t != nil {
 		for p := range t.all() {
-			b.insert(hashOf(p.name, p.pattern), p)
+			b.insert(hashOf(p.name), p)
 		}
 	}
 	s.table.Store(b)
