@@ -86,6 +86,11 @@ func (s *Session) live(number uint64) {
 			t.after = max(t.after, number)
 		}
 	}
+	if s.line != nil {
+		if w, ok := s.line.link.(waker); ok {
+			w.Wake() // a poll may wait for nothing else
+		}
+	}
 	m := s.more
 	m.catch.n, m.catch.only = 0, nil
 	if m.queue == nil && m.posts == nil && m.away == nil && !m.catch.posted && !m.catch.reading && m.catch.first == nil {
