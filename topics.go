@@ -9,8 +9,8 @@ import (
 )
 
 // Topics is one shard of an index: a hash table of topics that is read without a
-// lock, with 9 bytes for each place. Go's map would need a lock and three times as
-// much, sync.Map ten times.
+// lock. With 19,000 it takes 16 bytes for each; Go's map would take 46 and need a
+// lock, sync.Map 120.
 //
 // A table is groups of one cache line: seven topics with a byte of each one's hash,
 // so that looking for what is not there reads one line. What finds no place in its
