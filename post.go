@@ -10,7 +10,7 @@ import (
 	"github.com/longwire/longwire/wire"
 )
 
-// Frames by POST (docs/protocol.md, section 6.3). Requests of one client arrive in
+// Frames by POST (docs/protocol.md, section 5.4.2). Requests of one client arrive in
 // any order, and one that was answered may have its answer lost, so a client
 // numbers its frames: Longwire-Seq is the number of a body's first. Bodies are
 // taken up in order; frames that were taken up before are dropped, and a body ahead

@@ -10,7 +10,7 @@ import (
 )
 
 // readers is the acceptor of those who only read: GET /channels/… in all its
-// forms (docs/protocol.md, section 6.1). A reader is a session without id, frames
+// forms (docs/protocol.md, section 5.1). A reader is a session without id, frames
 // of its own and resume window: one token says where it stands.
 type readers struct{ n *Node }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/longwire/longwire/wire"
 )
 
-// pollWay is a session by long-polling (docs/protocol.md, section 6.4).
+// pollWay is a session by long-polling (docs/protocol.md, section 5.4.3).
 type pollWay struct{ httpWay }
 
 func (w *pollWay) open(ctx context.Context, g *greeting) (link, error) {

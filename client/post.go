@@ -12,7 +12,7 @@ import (
 	"github.com/longwire/longwire/wire"
 )
 
-// Talking back by POST (docs/protocol.md, section 6.3), where the server's frames come down
+// Talking back by POST (docs/protocol.md, section 5.4.2), where the server's frames come down
 // another response. Frames are numbered per session, so one POST whose
 // answer was lost is simply sent again, and the server drops what it has. There
 // is one at a time; frames that come meanwhile share the next.

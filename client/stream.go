@@ -13,7 +13,7 @@ import (
 )
 
 // streamWay is a session whose frames come down one response, as Server-Sent Events
-// or NDJSON (docs/protocol.md, section 6).
+// or NDJSON (docs/protocol.md, section 5.4.1).
 type streamWay struct {
 	httpWay
 	sse bool
