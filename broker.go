@@ -11,33 +11,46 @@ import (
 // be called from any goroutine. The package brokertest says what they promise.
 type Broker interface {
 	// Publish publishes p, which is the broker's from now on. It never blocks.
-	// done is called once, from any goroutine, also before Publish returns; for
-	// one channel in the order of the calls of Publish. It hears the publication
-	// as it is kept: p, or, if its key was used before with the same data, the
-	// first one; or an error, and then the publication may or may not have
-	// happened only if the error's code is outcome_unknown. done must not block.
+	// done is called once, from any goroutine, also before Publish returns or by
+	// another's Publish; for one channel in the order of the calls of Publish, where
+	// one returned before the next began, and so in the order of the numbers. It
+	// hears the publication as it is kept: p, or, if its key was used before with
+	// the same data, the first one; or an error, and then the publication may or may
+	// not have happened only if the error's code is outcome_unknown. done must not
+	// block, but may publish. After Close the error is unavailable.
 	Publish(p *Publication, done func(*Publication, error))
 	// Follow tells sink of all publications of all partitions, each partition in
-	// the order of its numbers and without a hole, from now until ctx ends, and
-	// then returns nil. The first calls, one for each partition, have no
-	// publications and say where the feed begins. Sink is called by one goroutine
-	// at a time for a partition. A publication can be read before sink hears of it.
+	// the order of its numbers and without a hole, from now until ctx or the broker
+	// ends, and then returns nil; sink is not called any more then. The first calls,
+	// one for each partition, have no publications and say where the feed begins.
+	// Sink is called by one goroutine at a time for a partition, which may be anybody's who
+	// publishes, so it must not block; it may publish. A publication can be read
+	// before sink hears of it.
 	Follow(ctx context.Context, sink func(Feed)) error
-	// Read walks publications of a partition in the order of their numbers. What
-	// is not within history is told first: one *GapError for each channel or
-	// pattern concerned. After any other error nothing more comes.
+	// Read walks publications of a partition in the order of their numbers, up to
+	// the last there was when it began. What is not within history is told first:
+	// one *GapError for each channel or pattern concerned. So is, in the midst, what
+	// stops being kept while the read goes on, before the next publication; more may
+	// follow a *GapError, nothing any other error.
 	Read(ctx context.Context, r *Range) iter.Seq2[*Publication, error]
 	// Close ends it; Follow returns. What was acknowledged is kept, if the broker
 	// keeps anything.
 	Close(ctx context.Context) error
 }
 
+// A Forgetter is a [Broker] that can forget. [NewMemory] makes one.
+type Forgetter interface {
+	// Forget deletes what is kept of a channel. Positions before it are not within
+	// history any more; numbers go on.
+	Forget(ctx context.Context, channel string) error
+}
+
 // A Feed is a piece of what a partition's followers hear.
 type Feed struct {
 	Partition    int
 	Epoch        uint32
-	Last         uint64 // the number of the last publication, of these or before them
-	Publications []*Publication
+	Last         uint64         // the number of the last publication, of these or before them
+	Publications []*Publication // may be kept, but not changed: others hear the same
 }
 
 // A Range says what to read of a partition. One of After, Last and From says where
@@ -56,11 +69,16 @@ type Range struct {
 	Limit int // at most; zero means all
 }
 
-// A GapError says that publications may be missing before the first that is
+// A GapError says that publications may be missing before the next that is
 // read: a position is not within the channel's history any more, or never was.
 type GapError struct {
 	Channel string // or pattern
-	After   uint64 // publications up to this number are not kept, or are not known
+	// After is where to stand after the gap: nothing of the channel with this number or a
+	// lower one follows. Of a channel it is the last that is not kept, so nothing
+	// after it is missing. What matches a pattern may be kept from one channel while
+	// newer things of another are lost; then After is before the first that follows, and a
+	// read that begins there has a gap again.
+	After uint64
 }
 
 // Error tells the channel.
