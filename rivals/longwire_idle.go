@@ -29,5 +29,5 @@ func startLongwireTLS(o *Options) (*Running, error) {
 		TLS:      &tls.Config{Certificates: []tls.Certificate{cert}},
 	}
 	go func() { _ = s.ListenAndServe(o.Addr) }() // until the process ends
-	return &Running{}, nil
+	return &Running{}, answers(o.Addr)
 }

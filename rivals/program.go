@@ -37,6 +37,7 @@ func startProgram(addr, path string, args ...string) (*Running, error) {
 	return &Running{PID: cmd.Process.Pid, Stop: stop}, nil
 }
 
+// answers waits until somebody listens.
 func answers(addr string) error {
 	for deadline := time.Now().Add(programPatience); time.Now().Before(deadline); {
 		c, err := net.DialTimeout("tcp", addr, time.Second)

@@ -9,7 +9,8 @@ import (
 )
 
 // Idle CPU: WebSockets that say nothing; the server pings each every Config.PingEvery and the clients answer. It is
-// measured for exactly one period, so that each link is pinged once however unevenly the pings are spread.
+// measured for one period, as long as the server makes it, so that each link is pinged once however unevenly the pings
+// are spread.
 
 var idleCPU = Workload{
 	Name:    IdleCPU,
@@ -53,6 +54,10 @@ func measureIdleCPU(ctx context.Context, cfg *Config, c Cell, name string) (s Sa
 	}
 	before := crew.msgs()
 	if err := sleep(ctx, cfg.PingEvery); err != nil {
+		return nil, err
+	}
+	all := func() bool { return crew.msgs()-before >= int64(c.Links) }
+	if err := until(ctx, cfg.PingEvery/2, all); err != nil {
 		return nil, err
 	}
 	pings := crew.msgs() - before
