@@ -79,6 +79,9 @@ type GapError struct {
 	// newer things of another are lost; then After is before the first that follows, and a
 	// read that begins there has a gap again.
 	After uint64
+	// Lost is the newest that is known to be lost, zero if none is. A gap with the same
+	// one has been told already.
+	Lost uint64
 }
 
 // Error tells the channel.

@@ -21,9 +21,10 @@ type catching struct {
 	n       int         // subscriptions that are not live
 	first   []firstRead // those of them whose place history has to tell
 	then    func(now time.Time, gaps []gap)
-	only    map[*sub]place // those of first that get only some; nil mostly
-	reading bool           // another goroutine reads for it
-	posted  bool           // a task goes on
+	only    map[*sub]place  // those of first that get only some; nil mostly
+	lost    map[*sub]uint64 // what gaps have told of; nil mostly
+	reading bool            // another goroutine reads for it
+	posted  bool            // a task goes on
 }
 
 // A firstRead is a subscription whose since is not a place yet.
@@ -61,6 +62,7 @@ func (m *more) forget(t *sub) {
 	}
 	m.catch.n--
 	delete(m.catch.only, t)
+	delete(m.catch.lost, t)
 	for i := range m.catch.first {
 		if m.catch.first[i].sub == t {
 			m.catch.first = append(m.catch.first[:i], m.catch.first[i+1:]...)
@@ -92,7 +94,7 @@ func (s *Session) live(number uint64) {
 		}
 	}
 	m := s.more
-	m.catch.n, m.catch.only = 0, nil
+	m.catch.n, m.catch.only, m.catch.lost = 0, nil, nil
 	if m.queue == nil && m.posts == nil && m.away == nil && !m.catch.posted && !m.catch.reading && m.catch.first == nil {
 		s.more = nil
 	}
@@ -316,7 +318,7 @@ func (p *page) Run(now time.Time) {
 		return
 	}
 	for _, g := range p.gaps {
-		if t := s.find(g.Channel); t != nil && t.catches() && t.after < g.After {
+		if t := s.find(g.Channel); t != nil && t.catches() && t.after < g.After && c.news(t, g) {
 			s.tellGap(gap{t, s.node.at(t.after, now), s.node.at(g.After, now)})
 			t.after = g.After
 		}
@@ -326,6 +328,19 @@ func (p *page) Run(now time.Time) {
 	}
 	s.reached(p.upTo)
 	s.catchUp(now)
+}
+
+// news reports whether a gap tells of losses that have not been told: what matches
+// a pattern may be kept from one channel while newer things of another are lost.
+func (c *catching) news(t *sub, g *GapError) bool {
+	if g.Lost > 0 && g.Lost <= c.lost[t] {
+		return false
+	}
+	if c.lost == nil {
+		c.lost = map[*sub]uint64{}
+	}
+	c.lost[t] = g.Lost
+	return true
 }
 
 // at returns the position of a number.

@@ -72,6 +72,7 @@ func (rd *memRead) tell(w *memWant, lost uint64) {
 		rd.gaps = append(rd.gaps, w.gap)
 	}
 	w.gap.After = max(w.gap.After, lost)
+	w.gap.Lost = w.gap.After
 }
 
 // noGaps begins a page.

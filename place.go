@@ -26,6 +26,7 @@ type placing struct {
 type place struct {
 	after uint64
 	gap   bool
+	lost  uint64   // what the gap tells of
 	only  []uint64 // the numbers of the last so many of a pattern, which do not hang together
 	upTo  uint64
 }
@@ -62,7 +63,7 @@ func (n *Node) place(name string, from since, now time.Time) (f place, err error
 	var numbers []uint64
 	for p, err := range n.broker.Read(n.ctx, r) {
 		if g, ok := errors.AsType[*GapError](err); ok {
-			f.gap, f.after = true, g.After
+			f.gap, f.after, f.lost = true, g.After, g.Lost
 			return f, nil
 		}
 		if err != nil {
@@ -136,6 +137,7 @@ func (s *Session) placed(now time.Time, p *placing) {
 				r.sub.after = f.after
 				c.pick(r.sub, f)
 				if f.gap {
+					c.news(r.sub, &GapError{Lost: f.lost})
 					gaps = append(gaps, gap{r.sub, s.node.fromOf(r.from), s.node.at(f.after, now)})
 				}
 			}
