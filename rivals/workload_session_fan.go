@@ -36,7 +36,8 @@ var sessionFan = Workload{
 		return Sample{MallocsFew: few, MallocsMany: many, MallocsMore: (many - few) / float64(c.Links-cfg.Fan[0])}, nil
 	},
 	Bounds: func(Cell) []Bound {
-		return []Bound{{Ours: "longwire", Metric: MallocsMore, Want: 0, AtMost: true}}
+		// None, were it not for what goes on beside: counters that are asked, timers, the runtime's own.
+		return []Bound{{Ours: "longwire", Metric: MallocsMore, Want: 0.02, AtMost: true}}
 	},
 }
 
