@@ -1,19 +1,12 @@
 package longwire
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"strconv"
 
 	"github.com/longwire/longwire/wire"
 )
-
-// A forgetter is a [Broker] that can delete what a channel keeps: positions before
-// are followed by a gap then.
-type forgetter interface {
-	Forget(ctx context.Context, channel string) error
-}
 
 // history answers GET /channels/{channel}/history (docs/protocol.md, section 5.3).
 func (s *surface) history(channel string) http.HandlerFunc {
@@ -100,7 +93,7 @@ func (s *surface) forget(channel string) http.HandlerFunc {
 		if err == nil {
 			err = s.node.mayPublish(r, channel)
 		}
-		f, ok := s.node.broker.(forgetter)
+		f, ok := s.node.broker.(Forgetter)
 		if err == nil && !ok {
 			wire.WriteProblem(w, http.StatusNotImplemented, wire.Errorf(wire.CodeNeedsHistory, "this server's broker keeps no history that could be deleted"))
 			return

@@ -75,9 +75,18 @@ func (s *surface) appendPublished(dst []byte, p *Publication) []byte {
 	start := len(dst)
 	dst = wire.AppendMember(dst, "channel", p.Channel)
 	dst = wire.AppendMember(dst, "position", string(p.Position()))
-	dst = wire.AppendNumber(dst, "subscribers", int64(s.node.index.count(p.Channel)))
+	dst = wire.AppendNumber(dst, "subscribers", int64(s.node.Subscribers(p.Channel)))
 	dst[start] = '{'
 	return append(dst, '}')
+}
+
+// Subscribers returns how many subscriptions a publication to the channel would
+// reach on this node just now: a hint.
+func (n *Node) Subscribers(channel string) int {
+	if wire.CheckChannel(channel) != nil {
+		return 0
+	}
+	return n.index.count(channel)
 }
 
 // readBody reads a body of at most so many bytes. ServeHTTP has set the time for it.

@@ -21,6 +21,11 @@ type serveCmd struct {
 	TLSKey          string        `name:"tls-key" help:"PEM file with its private key." placeholder:"FILE"`
 	Insecure        bool          `help:"Listen wider than 127.0.0.1 although there is no authentication."`
 	AllowOrigin     []string      `help:"Origin of pages that may use this server (repeatable); \"*\" for any. Default: its own and, on loopback, those of localhost." placeholder:"ORIGIN"`
+	ResumeWindow    time.Duration `help:"How long a session waits for its client to come back; 0 for not at all." default:"30s"`
+	Rate            int           `help:"Frames that a session may send in a second; 0 for no bound." default:"10000"`
+	HistoryCount    int           `help:"Publications that are kept of each channel; 0 for none." default:"1000"`
+	HistoryAge      time.Duration `help:"How long they are kept; 0 for as long as there is room." default:"24h"`
+	HistoryBytes    size          `help:"Memory for all that is kept, such as 512MiB; 0 for no bound." default:"1GiB"`
 	ShutdownTimeout time.Duration `help:"How long clients may take to hear that the server ends." default:"10s"`
 	LogLevel        slog.Level    `help:"debug, info, warn or error." default:"info"`
 }
@@ -45,6 +50,11 @@ func (c *serveCmd) Run() error {
 		HTTP: c.HTTP, TCP: c.TCP,
 		TLSCert: c.TLSCert, TLSKey: c.TLSKey,
 		Insecure: c.Insecure, AllowOrigin: c.AllowOrigin,
+		ResumeWindow:    orNever(c.ResumeWindow),
+		Rate:            orNever(c.Rate),
+		HistoryCount:    orNever(c.HistoryCount),
+		HistoryAge:      orNever(c.HistoryAge),
+		HistoryBytes:    int64(orNever(c.HistoryBytes)),
 		ShutdownTimeout: c.ShutdownTimeout,
 		Log:             log,
 	})
@@ -53,4 +63,13 @@ func (c *serveCmd) Run() error {
 	}
 	fmt.Print(srv.Hello()) // to standard output: it is for people, the log is not
 	return srv.Run(ctx)
+}
+
+// orNever makes of a flag's zero, which means what it says, what options have for
+// it: their zero is the default.
+func orNever[T ~int | ~int64](n T) T {
+	if n == 0 {
+		return -1
+	}
+	return n
 }

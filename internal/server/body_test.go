@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/longwire/longwire"
 	"github.com/longwire/longwire/internal/memnet"
 	"github.com/longwire/longwire/wire"
 )
@@ -44,9 +46,17 @@ func TestBodyThatDoesNotArrive(t *testing.T) {
 // bodyStalls sends the head of a request, and of its body a byte every so often
 // or nothing.
 func bodyStalls(t *testing.T, head string, want int, every time.Duration) {
-	s := &Server{loopback: true, room: newRoom()}
+	e, err := longwire.NewEngine(&longwire.EngineOptions{Loops: 1, Goroutines: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{loopback: true, engine: e}
+	if s.node, err = longwire.New(s.nodeOptions()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { e.Close(context.Background()); s.node.Close(context.Background()) }()
 	ln := memnet.Listen("127.0.0.1:8080")
-	srv := &http.Server{Handler: s.guard(s.newRoutes()), IdleTimeout: idleTimeout}
+	srv := &http.Server{Handler: s.atHome(s.routes()), IdleTimeout: idleTimeout}
 	served := make(chan error)
 	go func() { served <- srv.Serve(ln) }()
 	defer func() { srv.Close(); <-served }()

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -95,22 +96,48 @@ var insecure = &http.Client{Transport: &http.Transport{
 // subscribers waits until a channel has so many.
 func (r *running) subscribers(channel string, want int) {
 	r.t.Helper()
-	s := r.room.shard(channel)
-	waitFor(r.t, func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		n := 0
-		if ch := s.channels[channel]; ch != nil {
-			n = ch.count
+	waitFor(r.t, func() bool { return r.node.Subscribers(channel) == want })
+}
+
+// waitFor polls for what no event tells.
+func waitFor(t testing.TB, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited in vain")
 		}
-		return n == want
-	})
+	}
+}
+
+// A frame is any frame of the server, and any answer.
+type frame struct {
+	Op          string
+	ID          int
+	Channel     string
+	Position    string
+	Data        json.RawMessage
+	Data64      string
+	Type        string
+	Time        string
+	Code        string
+	Message     string
+	Reason      string
+	Retry       *int
+	Subscribers *int
+}
+
+func parseFrame(t testing.TB, p []byte) (f frame) {
+	t.Helper()
+	if err := json.Unmarshal(p, &f); err != nil {
+		t.Fatalf("not a frame: %v: %.300q", err, p)
+	}
+	return f
 }
 
 // post publishes and returns the answer.
 func (r *running) post(channel, contentType, body string) frame {
 	r.t.Helper()
-	status, _, answer := r.do("POST", channelsPath+channel, body, "Content-Type", contentType)
+	status, _, answer := r.do("POST", "/channels/"+channel, body, "Content-Type", contentType)
 	if status != http.StatusOK {
 		r.t.Fatalf("publishing: status %d: %s", status, answer)
 	}
@@ -223,7 +250,7 @@ func (r *running) streamPeer(channels, accept string) *peer {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	r.t.Cleanup(cancel)
-	req, err := http.NewRequestWithContext(ctx, "GET", r.HTTPURL()+channelsPath+channels, nil)
+	req, err := http.NewRequestWithContext(ctx, "GET", r.HTTPURL()+"/channels/"+channels, nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -46,9 +46,9 @@ type Way struct{ Name, Line string }
 // Ways returns a line for each way in: those that read, then those that publish.
 func (s *Server) Ways() (read, publish []Way) {
 	const channel = "news"
-	curl, npx := "curl", "npx -y wscat"
-	if s.tls != nil { // whoever the certificate is for, here it is this machine
-		curl, npx = "curl -k", "npx -y wscat --no-check"
+	curl, npx := s.curl(), "npx -y wscat"
+	if s.tls != nil {
+		npx += " --no-check"
 	}
 	if url := s.HTTPURL(); url != "" {
 		read = append(read,
@@ -75,6 +75,13 @@ func (s *Server) Ways() (read, publish []Way) {
 	return read, publish
 }
 
+func (s *Server) curl() string {
+	if s.tls != nil {
+		return "curl -k" // whoever the certificate is for, here it is this machine
+	}
+	return "curl"
+}
+
 // Hello returns what a person wants to see once the server listens.
 func (s *Server) Hello() string {
 	var b strings.Builder
@@ -97,6 +104,9 @@ func (s *Server) Hello() string {
 		for _, way := range part.ways {
 			fmt.Fprintf(&b, "  %-20s%s\n", way.Name, way.Line)
 		}
+	}
+	if url := s.HTTPURL(); url != "" {
+		fmt.Fprintf(&b, "\nWhat was said before:\n  %-20s%s %s/channels/news/history\n", "history", s.curl(), url)
 	}
 	return b.String()
 }

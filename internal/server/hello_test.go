@@ -28,7 +28,7 @@ func TestPaste(t *testing.T) {
 				}
 				r.subscribers("news", len(read))
 				out, err := exec.Command("sh", "-c", say.Line).CombinedOutput()
-				if !strings.Contains(string(out), `"position":"0-`) {
+				if !strings.Contains(string(out), `"position":"`) {
 					t.Fatalf("%s: %v\n%s", say.Line, err, out)
 				}
 				for i, way := range read {

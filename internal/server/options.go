@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/longwire/longwire"
 	"github.com/longwire/longwire/internal/origin"
 	"github.com/longwire/longwire/internal/park"
 )
@@ -30,6 +31,19 @@ type Options struct {
 	// "http://localhost:*", "null", "*". Empty means the server's own pages and,
 	// while it listens on loopback, those of localhost on any port.
 	AllowOrigin []string
+	// ResumeWindow is how long a session without a link waits for its client to
+	// come back. Zero means 30 s, negative not at all.
+	ResumeWindow time.Duration
+	// Rate bounds the frames that a session may send in a second. Zero means
+	// 10,000, negative is no bound.
+	Rate int
+	// HistoryCount is how many publications of each channel are kept, in memory;
+	// zero means 1,000, negative none. HistoryAge is for how long; zero means 24 h,
+	// negative for ever. HistoryBytes bounds the memory of all of them together; zero
+	// means 1 GiB, negative is no bound.
+	HistoryCount int
+	HistoryAge   time.Duration
+	HistoryBytes int64
 	// ShutdownTimeout is how long clients may take to hear that the server
 	// ends. Zero means 10 s.
 	ShutdownTimeout time.Duration
@@ -108,17 +122,39 @@ func listen(ctx context.Context, flag string, a *net.TCPAddr) (*park.Listener, e
 	return nil, fmt.Errorf("listening for --%s: %w", flag, err)
 }
 
-// origins returns the pages that may use the server.
-func (o *Options) origins(loopback bool) (origin.List, error) {
-	list := append([]string{"self"}, o.AllowOrigin...)
-	if loopback && len(o.AllowOrigin) == 0 {
-		list = append(list, "loopback")
+// checkNumbers looks at what cannot be.
+func (o *Options) checkNumbers() error {
+	if o.ShutdownTimeout < 0 {
+		return usage("--shutdown-timeout %v is negative; write a duration such as 10s", o.ShutdownTimeout)
 	}
-	l, errs := origin.ParseList(list)
-	if len(errs) > 0 {
+	return nil
+}
+
+// origins returns the list of the pages that may use the server beside its own.
+func (o *Options) origins(loopback bool) ([]string, error) {
+	if len(o.AllowOrigin) == 0 && loopback {
+		return []string{"loopback"}, nil
+	}
+	if _, errs := origin.ParseList(o.AllowOrigin); len(errs) > 0 {
 		return nil, usage("--allow-origin %v", errs[0])
 	}
-	return l, nil
+	return o.AllowOrigin, nil
+}
+
+// broker returns the broker of the server's node.
+func (o *Options) broker() longwire.Broker {
+	return longwire.NewMemory(&longwire.MemoryOptions{Count: o.HistoryCount, Age: o.HistoryAge, Bytes: o.HistoryBytes})
+}
+
+// nodeOptions returns what the server's node is made with. It is open: whoever can reach
+// the server may do everything, which is why that is this machine unless Insecure
+// is set.
+func (s *Server) nodeOptions() *longwire.Options {
+	o := &s.opts
+	return &longwire.Options{
+		Open: true, Broker: s.broker, Engine: s.engine, Log: s.log,
+		ResumeWindow: o.ResumeWindow, Rate: o.Rate, AllowOrigin: o.AllowOrigin,
+	}
 }
 
 // loadTLS returns nil without a certificate.

@@ -1,5 +1,5 @@
 // Package server assembles the server that the longwire command runs:
-// listeners, transports, the room that they share, and the order in which all
+// listeners, transports, the node that they share, and the order in which all
 // of it ends. It is the only package that sees more than one transport.
 package server
 
@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/longwire/longwire"
-	"github.com/longwire/longwire/internal/origin"
 	"github.com/longwire/longwire/internal/park"
 	"github.com/longwire/longwire/transport/tcp"
 	"github.com/longwire/longwire/wire"
@@ -39,10 +38,9 @@ type Server struct {
 	httpLn   *park.Listener // nil if off, as the next
 	tcpLn    *park.Listener
 	loopback bool // HTTP cannot be reached from other machines
-	origins  origin.List
 	engine   *longwire.Engine
-	room     *room
-	links    *links
+	broker   longwire.Broker
+	node     *longwire.Node
 
 	ending atomic.Bool
 }
@@ -50,7 +48,7 @@ type Server struct {
 // New checks the options and opens the listeners. Whoever gets a Server must
 // Run it. The error is a *[UsageError] if the options make no sense.
 func New(ctx context.Context, o *Options) (*Server, error) {
-	s := &Server{opts: *o, log: o.Log, room: newRoom(), links: newLinks()}
+	s := &Server{opts: *o, log: o.Log}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -65,14 +63,15 @@ func New(ctx context.Context, o *Options) (*Server, error) {
 	switch {
 	case httpAddr == nil && tcpAddr == nil:
 		return nil, usage("--http and --tcp are both off; there is nothing to serve")
-	case o.ShutdownTimeout < 0:
-		return nil, usage("--shutdown-timeout %v is negative; write a duration such as 10s", o.ShutdownTimeout)
 	}
 	if err := s.checkWide(httpAddr, tcpAddr); err != nil {
 		return nil, err
 	}
 	s.loopback = httpAddr != nil && !wide(httpAddr)
-	if s.origins, err = o.origins(s.loopback); err != nil {
+	if err := o.checkNumbers(); err != nil {
+		return nil, err
+	}
+	if s.opts.AllowOrigin, err = o.origins(s.loopback); err != nil {
 		return nil, err
 	}
 	if s.tls, err = o.loadTLS(); err != nil {
@@ -115,8 +114,12 @@ func (s *Server) open(ctx context.Context, httpAddr, tcpAddr *net.TCPAddr) (err 
 	if s.engine, err = longwire.NewEngine(&longwire.EngineOptions{Log: s.log}); err != nil {
 		return err
 	}
+	s.broker = s.opts.broker()
+	if s.node, err = longwire.New(s.nodeOptions()); err != nil {
+		return err
+	}
 	s.http = &http.Server{
-		Handler:           s.guard(s.newRoutes()),
+		Handler:           s.atHome(s.routes()),
 		TLSConfig:         s.httpTLS(),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
@@ -136,6 +139,12 @@ func (s *Server) close() {
 	}
 	if s.engine != nil {
 		s.engine.Close(context.Background()) // it has no connections
+	}
+	if s.node != nil {
+		s.node.Close(context.Background())
+	}
+	if s.broker != nil {
+		s.broker.Close(context.Background())
 	}
 }
 
@@ -189,11 +198,13 @@ func (s *Server) shutdown(ctx context.Context) {
 	s.tcp.Close()
 	quiet := make(chan error, 1)
 	go func() { quiet <- s.http.Shutdown(ctx) }() // waited for below; it closes the listener at once
-	s.links.end(ctx)
-	err := errors.Join(s.engine.Close(ctx), <-quiet)
+	err := s.node.Drain(ctx)
+	err = errors.Join(err, s.engine.Close(ctx), <-quiet)
 	if err != nil {
 		s.log.Warn("some clients did not hear that the server ends; --shutdown-timeout gives them longer", slog.Duration("timeout", timeout))
 		s.http.Close()
 	}
-	s.room.wait()
+	if err := errors.Join(s.node.Close(ctx), s.broker.Close(ctx)); err != nil {
+		s.log.Warn("closing the node", slog.Any("err", err))
+	}
 }

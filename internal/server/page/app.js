@@ -32,6 +32,7 @@ class Reader {
     this.rows.length = 0;
     this.list.replaceChildren();
     this.last = undefined;
+    this.position = "now"; // where it stands, to go on from there
     this.draw();
   }
   tell(state, text) {
@@ -43,12 +44,13 @@ class Reader {
     const now = performance.now();
     let f;
     try { f = JSON.parse(text); } catch { return; }
+    if (f.position !== undefined) this.position = f.position;
     const row = document.createElement("li");
     const what = document.createElement("span"), when = document.createElement("span");
     row.append(what, when);
     if (f.op === "gap") {
       row.className = "gap";
-      what.textContent = `${f.lost} lost: this page read too slowly`;
+      what.textContent = `${f.lost ?? "some"} missed: they are not kept any more`;
     } else if (f.op === "message") {
       this.count++;
       what.textContent = f.data64 !== undefined ? `${f.data64} (base64)` : typeof f.data === "string" ? f.data : JSON.stringify(f.data);
@@ -105,7 +107,7 @@ function connect() {
 
 function connectSocket() {
   ws.tell("wait", "connecting");
-  const s = socket = new WebSocket(location.origin.replace(/^http/, "ws") + channelPath());
+  const s = socket = new WebSocket(location.origin.replace(/^http/, "ws") + channelPath() + "?since=" + encodeURIComponent(ws.position));
   s.onopen = () => { if (s === socket) ws.tell("open", "connected"); };
   s.onmessage = (e) => { if (s === socket) ws.frame(e.data); };
   s.onclose = (e) => {
