@@ -74,7 +74,7 @@ func (l *line) open(now time.Time) error {
 	if err != nil {
 		return wire.Errorf(wire.CodeBadRequest, "the query of this address cannot be understood")
 	}
-	c := &connecting{told: true, listed: q.Has("channel"), token: bearer(info.Header)}
+	c := &connecting{told: true, listed: q.Has("channel")}
 	from := q.Get("since")
 	if at, session, secret, ok := parseEventID(info.Header.Get("Last-Event-Id")); ok {
 		c.session, c.secret, c.byID, from = session, secret, true, at
@@ -102,7 +102,9 @@ func (l *line) open(now time.Time) error {
 			return nil
 		}
 	case "sse":
-		s.flags |= sToken | sTailed
+		s.flags |= sToken | sTailed | sStream
+	case "ndjson":
+		s.flags |= sStream
 	}
 	for _, w := range c.wishes {
 		if w.err != nil {
@@ -180,10 +182,11 @@ func (a *asking) Work() {
 	s, c := a.l.s, a.c
 	n, h := s.node, &s.node.opts.Handler
 	if h.Connect != nil {
-		a.err = n.survive(func() (err error) {
-			a.peer, err = h.Connect(n.ctx, &ConnectRequest{Token: c.token, Name: c.name, Link: a.l.link.Info()})
-			return err
-		})
+		r := &ConnectRequest{Token: c.token, Name: c.name, Link: a.l.link.Info()}
+		if r.Token == "" {
+			r.Token = bearer(r.Link.Header) // of the request that opened the link
+		}
+		a.err = n.survive(func() (err error) { a.peer, err = h.Connect(n.ctx, r); return err })
 	}
 	if a.err == nil && h.Subscribe != nil && len(c.wishes) > 0 {
 		as := s // hooks see who asks before the session has begun
@@ -405,7 +408,7 @@ func (s *Session) connected(now time.Time, l *line, c *connecting, list []settle
 		},
 		Ping: wire.PingAfter,
 	}
-	if s.flags&sToken != 0 {
+	if s.flags&sStream != 0 {
 		f.Ping = wire.StreamPingAfter
 	}
 	for _, e := range list {

@@ -162,6 +162,21 @@ func (h *hub) begin(l *list) {
 // stands at the horizon.
 func (h *hub) idle() bool { return h.at == len(h.batch) }
 
+// look notes that a hub with nothing to hand out has nothing of all that was
+// posted: what is published to others moves its sessions on as well, so that their
+// positions do not grow old.
+func (h *hub) look() {
+	if !h.idle() {
+		return
+	}
+	posted := h.node.posted.Load() // first: what was posted by then is in the queue
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.in) == 0 && !h.skipped {
+		h.horizon = max(h.horizon, posted)
+	}
+}
+
 // had returns the number up to which a live subscription was handed everything
 // that it is to get, apart from the run of its own list that it is in the middle of.
 func (h *hub) had(s *sub) uint64 {

@@ -43,6 +43,7 @@ const (
 	sTailed                // its link puts something of its own into each message
 	sWebSocket             // its link is one: it pings by itself, and says goodbye
 	sPolled                // its link is polled: its client needs id and secret
+	sStream                // its link is a response that goes on: its heart beats faster
 	sFull                  // its link has no room: Drained will come
 	sKnown                 // the peer was told id and secret, and can come back
 	sBusy                  // a goroutine runs its hooks
@@ -51,7 +52,7 @@ const (
 )
 
 // ofLink are the flags that change with the link.
-const ofLink = sToken | sTailed | sWebSocket | sPolled
+const ofLink = sToken | sTailed | sWebSocket | sPolled | sStream
 
 // busy reports whether frames have to wait for those before them.
 func (s *Session) busy() bool { return s.flags&(sBusy|sHeld) != 0 }
@@ -104,6 +105,7 @@ func (s *Session) rare() *more {
 
 // stand returns the number up to which the session has everything that it is to get.
 func (s *Session) stand() uint64 {
+	s.hub.look()
 	if len(s.subs) == 0 {
 		return s.hub.horizon
 	}
