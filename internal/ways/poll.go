@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/longwire/longwire/wire"
 )
@@ -14,11 +17,16 @@ import (
 // A pollClient polls a session.
 type pollClient struct {
 	up     upstream
+	polls  *http.Client // apart from what is posted
 	ctx    context.Context
 	cancel context.CancelFunc
 	answer uint64
 	queue  []string
 	end    *End
+
+	mu    sync.Mutex
+	conns []net.Conn // guarded by mu: of polls
+	stand string     // guarded by mu: the position of the last answer
 }
 
 // An answer is what a poll gets.
@@ -30,20 +38,29 @@ type answer struct {
 	Close      *struct {
 		Code   wire.Code
 		Reason string
+		Retry  int64
 	}
 }
 
 func openPoll(t testing.TB, s *Server, o *Options) (Client, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &pollClient{up: upstream{s: s, h: s.HTTPClient()}, ctx: ctx, cancel: cancel}
-	t.Cleanup(func() { cancel(); c.up.h.CloseIdleConnections() })
+	c.polls = s.httpClient(func(conn net.Conn) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.conns = append(c.conns, conn)
+	})
+	t.Cleanup(func() { cancel(); c.up.h.CloseIdleConnections(); c.polls.CloseIdleConnections() })
 	body := ""
 	if !o.Silent {
 		body = o.connectFrame() + "\n"
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url("/connect", o.Query), strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL("/connect", o.Query), strings.NewReader(body))
 	if err != nil {
 		return nil, err
+	}
+	if o.Bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+o.Bearer)
 	}
 	resp, err := c.up.h.Do(req)
 	if err != nil {
@@ -66,11 +83,14 @@ func (c *pollClient) take(resp *http.Response) error {
 		c.up.learn(string(m))
 	}
 	c.answer = a.Answer
+	c.mu.Lock()
+	c.stand = a.Position
+	c.mu.Unlock()
 	if a.Superseded {
 		c.end = &End{Code: wire.CodeSuperseded}
 	}
 	if a.Close != nil {
-		c.end = &End{Code: a.Close.Code, Reason: a.Close.Reason}
+		c.end = &End{Code: a.Close.Code, Reason: a.Close.Reason, Retry: time.Duration(a.Close.Retry) * time.Millisecond}
 	}
 	return nil
 }
@@ -80,13 +100,13 @@ func (c *pollClient) Receive() (string, error) {
 		if c.end != nil {
 			return "", c.end
 		}
-		url := c.up.s.url("/connect/"+c.up.session, fmt.Sprintf("wait=25s&ack=%d", c.answer))
+		url := c.up.s.URL("/connect/"+c.up.session, fmt.Sprintf("wait=25s&ack=%d", c.answer))
 		req, err := http.NewRequestWithContext(c.ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return "", err
 		}
 		req.Header.Set("Longwire-Secret", c.up.secret)
-		resp, err := c.up.h.Do(req)
+		resp, err := c.polls.Do(req)
 		if err != nil {
 			return "", endOf(err)
 		}
@@ -102,3 +122,18 @@ func (c *pollClient) Receive() (string, error) {
 func (c *pollClient) Send(frame string) error { return c.up.send(frame) }
 
 func (c *pollClient) Cut() { c.cancel() }
+
+func (c *pollClient) Vanish() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range c.conns {
+		vanish(conn)
+	}
+}
+
+// Standing returns the position that the last answer told.
+func (c *pollClient) Standing() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stand
+}

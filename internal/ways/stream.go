@@ -2,10 +2,12 @@ package ways
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -16,6 +18,8 @@ import (
 // A streamClient reads a response that goes on, and sends by POST.
 type streamClient struct {
 	up     upstream
+	conn   net.Conn // the response's
+	header http.Header
 	body   io.ReadCloser
 	in     *bufio.Reader
 	sse    bool
@@ -47,7 +51,7 @@ func openStream(t testing.TB, s *Server, o *Options, path, accept string) (Clien
 	if r := o.Resume; r != nil {
 		id = r.Position + "/" + r.Session + "." + r.Secret
 	}
-	c, err := stream(t, s, path, o.Query, accept, id, o.Token)
+	c, err := stream(t, s, path, o.Query, accept, id, cmp.Or(o.Bearer, o.Token))
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +60,7 @@ func openStream(t testing.TB, s *Server, o *Options, path, accept string) (Clien
 
 func stream(t testing.TB, s *Server, path, query, accept, lastID, token string) (*streamClient, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url(path, query), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL(path, query), nil)
 	if err != nil {
 		cancel()
 		return nil, err
@@ -68,7 +72,12 @@ func stream(t testing.TB, s *Server, path, query, accept, lastID, token string) 
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	h := s.HTTPClient()
+	var conn net.Conn
+	h := s.httpClient(func(c net.Conn) {
+		if conn == nil { // the first is the stream's; POSTs use others, except on HTTP/2
+			conn = c
+		}
+	})
 	resp, err := h.Do(req)
 	if err != nil {
 		cancel()
@@ -80,7 +89,7 @@ func stream(t testing.TB, s *Server, path, query, accept, lastID, token string) 
 		return nil, refusal(resp)
 	}
 	return &streamClient{
-		up: upstream{s: s, h: h}, body: resp.Body, in: bufio.NewReader(resp.Body), cancel: cancel,
+		up: upstream{s: s, h: h}, conn: conn, header: resp.Header, body: resp.Body, in: bufio.NewReader(resp.Body), cancel: cancel,
 		sse: strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream"),
 	}, nil
 }
@@ -144,7 +153,12 @@ func (c *streamClient) LastID() string {
 
 func (c *streamClient) Send(frame string) error { return c.up.send(frame) }
 
+// Header returns the response's header.
+func (c *streamClient) Header() http.Header { return c.header }
+
 func (c *streamClient) Cut() { c.cancel() }
+
+func (c *streamClient) Vanish() { vanish(c.conn) }
 
 // An upstream posts frames of a session.
 type upstream struct {
@@ -177,7 +191,7 @@ func (u *upstream) send(frame string) error {
 
 // Post posts frames of a session, the first of which has the number seq; zero is none.
 func (s *Server) Post(h *http.Client, session, secret string, seq uint64, frames string) error {
-	req, err := http.NewRequest(http.MethodPost, s.url("/connect/"+session, ""), strings.NewReader(frames+"\n"))
+	req, err := http.NewRequest(http.MethodPost, s.URL("/connect/"+session, ""), strings.NewReader(frames+"\n"))
 	if err != nil {
 		return err
 	}

@@ -7,13 +7,16 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/longwire/longwire/wire"
 )
 
 type tcpClient struct {
-	conn net.Conn
+	raw  net.Conn
+	conn net.Conn // the same, or TLS on it
 	in   *bufio.Reader
+	mute bool
 }
 
 func openTCP(t testing.TB, s *Server, o *Options) (Client, error) {
@@ -22,7 +25,8 @@ func openTCP(t testing.TB, s *Server, o *Options) (Client, error) {
 		return nil, err
 	}
 	t.Cleanup(func() { conn.Close() })
-	c := &tcpClient{conn, bufio.NewReader(conn)}
+	c := &tcpClient{raw: conn, conn: s.secured(conn), mute: o.Mute}
+	c.in = bufio.NewReader(c.conn)
 	if o.Silent {
 		return c, nil
 	}
@@ -36,7 +40,7 @@ func (c *tcpClient) Send(frame string) error {
 
 func (c *tcpClient) Receive() (string, error) {
 	f, err := nextLine(c.in)
-	if strings.HasPrefix(f, `{"op":"ping"`) {
+	if !c.mute && strings.HasPrefix(f, `{"op":"ping"`) {
 		_ = c.Send(`{"op":"pong"}`) // it may be gone
 	}
 	return f, err
@@ -65,14 +69,22 @@ func closeIn(frame string) *End {
 		Op     string
 		Code   wire.Code
 		Reason string
+		Retry  int64
 	}
 	if json.Unmarshal([]byte(frame), &f) != nil || f.Op != "close" {
 		return nil
 	}
-	return &End{Code: f.Code, Reason: f.Reason}
+	return &End{Code: f.Code, Reason: f.Reason, Retry: time.Duration(f.Retry) * time.Millisecond}
 }
 
-func (c *tcpClient) Cut() { cut(c.conn) }
+// CloseWrite says that nothing more will be sent.
+func (c *tcpClient) CloseWrite() error {
+	return c.conn.(interface{ CloseWrite() error }).CloseWrite()
+}
+
+func (c *tcpClient) Cut() { cut(c.raw) }
+
+func (c *tcpClient) Vanish() { vanish(c.raw) }
 
 // cut closes a connection without a goodbye, where its network can.
 func cut(c net.Conn) {

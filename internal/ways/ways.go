@@ -5,12 +5,14 @@ package ways
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/longwire/longwire/wire"
 )
@@ -25,12 +27,16 @@ type Client interface {
 	Receive() (string, error)
 	// Cut cuts the connection as a crash would. A client that is polled just stops.
 	Cut()
+	// Vanish has the connection's packets go nowhere from now on, as in a tunnel;
+	// the network must be one in memory.
+	Vanish()
 }
 
 // An End is why a link has ended, as far as its way can tell.
 type End struct {
 	Code   wire.Code // empty if nothing was told
 	Reason string
+	Retry  time.Duration // zero also where it cannot be told
 	Err    error
 }
 
@@ -47,17 +53,25 @@ type Options struct {
 	// Subscribe is the `subscribe` of the connect frame, a JSON array; empty is none.
 	// On ways that resume by token it must be empty.
 	Subscribe string
-	Token     string
+	// Token is the token of the connect frame, and what a stream says in Authorization.
+	Token string
+	// Bearer is the same in Authorization on all ways that have headers.
+	Bearer string
 	// Query is added to the address, on ways that have one: channel=a&since=all.
 	Query string
 	// Silent sends no connect: a link that just begins. Not for streams.
 	Silent bool
+	// First is sent instead of the connect frame, as it is. Not for streams.
+	First string
+	// Mute answers no pings.
+	Mute bool
 }
 
-// A Server is where clients connect to. Dial makes connections.
+// A Server is where clients connect to.
 type Server struct {
-	TCP, HTTP func(ctx context.Context) (net.Conn, error)
-	Path      string // before /connect
+	TCP, HTTP func(ctx context.Context) (net.Conn, error) // make connections
+	Path      string                                      // before /connect
+	TLS       *tls.Config                                 // nil without; then HTTP is HTTP/2 where it can be
 }
 
 // A Way is one way into a session.
@@ -68,6 +82,8 @@ type Way struct {
 	ByToken bool
 	// Posts is whether frames are sent by POST.
 	Posts bool
+	// Secure is whether it is for a server with TLS.
+	Secure bool
 	// Open opens a link. Unless Silent was asked for, `connected` is the first that
 	// is received.
 	Open func(t testing.TB, s *Server, o *Options) (Client, error)
@@ -84,8 +100,21 @@ func All() []Way {
 	}
 }
 
+// Secure is the ways with TLS. Those that are requests are of HTTP/2.
+func Secure() []Way {
+	all := All()
+	for i := range all {
+		all[i].Name += "+tls"
+		all[i].Secure = true
+	}
+	return all
+}
+
 // connectFrame is the frame that begins or resumes a session.
 func (o *Options) connectFrame() string {
+	if o.First != "" {
+		return o.First
+	}
 	var b strings.Builder
 	b.WriteString(`{"op":"connect","id":1`)
 	if r := o.Resume; r != nil {
@@ -100,19 +129,56 @@ func (o *Options) connectFrame() string {
 	return b.String() + "}"
 }
 
-func (s *Server) url(path, query string) string {
+// URL returns the address of a path, with a query unless that is empty.
+func (s *Server) URL(path, query string) string {
 	if query != "" {
 		query = "?" + query
 	}
-	return "http://longwire.test" + s.Path + path + query
+	scheme := "http"
+	if s.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://localhost" + s.Path + path + query
 }
 
 // HTTPClient returns an HTTP client of the server's own. Close its idle connections.
-func (s *Server) HTTPClient() *http.Client {
+func (s *Server) HTTPClient() *http.Client { return s.httpClient(nil) }
+
+// httpClient also tells of each connection.
+func (s *Server) httpClient(made func(net.Conn)) *http.Client {
+	conf := s.TLS
+	if conf != nil {
+		conf = conf.Clone() // the transport changes it
+	}
 	return &http.Client{Transport: &http.Transport{
-		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return s.HTTP(ctx) },
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			c, err := s.HTTP(ctx)
+			if err == nil && made != nil {
+				made(c)
+			}
+			return c, err
+		},
 		DisableCompression: true,
+		TLSClientConfig:    conf,
+		ForceAttemptHTTP2:  s.TLS != nil,
 	}}
+}
+
+// secured is a connection with the server's TLS, for what is no HTTP/2.
+func (s *Server) secured(c net.Conn) net.Conn {
+	if s.TLS == nil {
+		return c
+	}
+	conf := s.TLS.Clone()
+	conf.NextProtos = []string{"http/1.1"}
+	return tls.Client(c, conf)
+}
+
+// vanish has a connection's packets go nowhere.
+func vanish(c net.Conn) {
+	if f, ok := c.(interface{ Freeze() }); ok {
+		f.Freeze()
+	}
 }
 
 // refusal reads what an HTTP response refuses with.

@@ -3,10 +3,11 @@ package ways
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/longwire/longwire/internal/frame"
@@ -14,18 +15,22 @@ import (
 )
 
 type wsClient struct {
-	conn net.Conn
+	raw  net.Conn
+	conn net.Conn // the same, or TLS on it
 	in   *bufio.Reader
+	mute bool
 
 	reader frame.Reader
 	p      []byte // read and not yet taken
 	buf    [16 << 10]byte
 
+	pings atomic.Int32
+
 	mu sync.Mutex // one writes at a time
 }
 
 func openWS(t testing.TB, s *Server, o *Options) (Client, error) {
-	c, err := dialWS(t, s, "/connect", o.Query)
+	c, err := dialWS(t, s, "/connect", o)
 	if err != nil || o.Silent || o.Query != "" {
 		return c, err
 	}
@@ -34,25 +39,31 @@ func openWS(t testing.TB, s *Server, o *Options) (Client, error) {
 
 // DialWS opens a WebSocket at a path of the server.
 func DialWS(t testing.TB, s *Server, path, query string) (Client, error) {
-	return dialWS(t, s, path, query)
+	c, err := dialWS(t, s, path, &Options{Query: query})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
-func dialWS(t testing.TB, s *Server, path, query string) (*wsClient, error) {
+func dialWS(t testing.TB, s *Server, path string, o *Options) (*wsClient, error) {
 	conn, err := s.HTTP(context.Background())
 	if err != nil {
 		return nil, err
 	}
 	t.Cleanup(func() { conn.Close() })
-	if query != "" {
-		query = "?" + query
-	}
+	c := &wsClient{raw: conn, conn: s.secured(conn), mute: o.Mute}
+	c.in = bufio.NewReader(c.conn)
 	const key = "dGhlIHNhbXBsZSBub25jZQ=="
-	_, err = fmt.Fprintf(conn, "GET %s%s%s HTTP/1.1\r\nHost: longwire.test\r\nUpgrade: websocket\r\n"+
-		"Connection: Upgrade\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n", s.Path, path, query, key)
-	if err != nil {
+	u, _ := url.Parse(s.URL(path, o.Query))
+	head := "GET " + u.RequestURI() + " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n" +
+		"Connection: Upgrade\r\nSec-WebSocket-Key: " + key + "\r\nSec-WebSocket-Version: 13\r\n"
+	if o.Bearer != "" {
+		head += "Authorization: Bearer " + o.Bearer + "\r\n"
+	}
+	if _, err := c.conn.Write([]byte(head + "\r\n")); err != nil {
 		return nil, err
 	}
-	c := &wsClient{conn: conn, in: bufio.NewReader(conn)}
 	resp, err := http.ReadResponse(c.in, nil)
 	if err != nil {
 		return nil, err
@@ -83,6 +94,10 @@ func (c *wsClient) Receive() (string, error) {
 		case frame.Text:
 			return string(ev.Data), nil
 		case frame.Ping:
+			c.pings.Add(1)
+			if c.mute {
+				continue
+			}
 			if err := c.write(frame.Pong, ev.Data); err != nil {
 				return "", endOf(err)
 			}
@@ -109,4 +124,12 @@ func (c *wsClient) Bye() error {
 	return err
 }
 
-func (c *wsClient) Cut() { cut(c.conn) }
+// SendBinary sends a binary message.
+func (c *wsClient) SendBinary(p []byte) error { return c.write(frame.Binary, p) }
+
+// Pings returns how many control pings came.
+func (c *wsClient) Pings() int { return int(c.pings.Load()) }
+
+func (c *wsClient) Cut() { cut(c.raw) }
+
+func (c *wsClient) Vanish() { vanish(c.raw) }

@@ -1,0 +1,307 @@
+package longwire_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/ways"
+	"github.com/longwire/longwire/wire"
+)
+
+// A peer is a client with what it has heard. Its methods are for the test's goroutine.
+type peer struct {
+	t   testing.TB
+	r   *rig
+	way ways.Way
+	ways.Client
+	session, secret string
+	hears           chan string   // closed at the end
+	end             error         // after that
+	turn            chan struct{} // has one in it while the peer reads
+	gone            chan struct{} // closed when the test is over
+	id              int
+	heard           []string // the last frames, for what a failure says
+}
+
+// meet makes a peer of a client.
+func (r *rig) meet(w ways.Way, c ways.Client) *peer {
+	p := &peer{
+		t: r.t, r: r, way: w, Client: c, id: 1,
+		hears: make(chan string, 20_000), turn: make(chan struct{}, 1), gone: make(chan struct{}),
+	}
+	p.turn <- struct{}{}
+	r.t.Cleanup(func() { close(p.gone) })
+	go p.listen()
+	return p
+}
+
+func (p *peer) listen() {
+	defer close(p.hears)
+	for {
+		select {
+		case <-p.turn:
+		case <-p.gone:
+			return
+		}
+		p.turn <- struct{}{}
+		f, err := p.Receive()
+		if err != nil {
+			p.end = err
+			return
+		}
+		p.hears <- f
+	}
+}
+
+// hold makes the peer stop reading, but for what it is reading just now; free
+// lets it go on.
+func (p *peer) hold() { <-p.turn }
+func (p *peer) free() { p.turn <- struct{}{} }
+
+// A frame is one of the server's, with the members of all.
+type frame struct {
+	Op, Channel, Position, Sub, Type, Code, Message, From, After, Time string
+	Session, Secret, Method                                            string
+	ID                                                                 uint64
+	Version, Ping                                                      int
+	Data                                                               json.RawMessage
+	Data64                                                             []byte
+	Gap                                                                bool
+	Retry                                                              int
+	Headers                                                            map[string]string
+	Limits                                                             map[string]int
+	Publications                                                       []frame
+	Subscriptions                                                      []struct {
+		Channel, Position string
+		Gap               bool
+		Error             *struct{ Code string }
+	}
+
+	raw string
+}
+
+func (f frame) String() string {
+	if len(f.raw) > 500 {
+		return f.raw[:500] + "…"
+	}
+	return f.raw
+}
+
+// fatal fails, and says what was heard.
+func (p *peer) fatal(format string, args ...any) {
+	p.t.Helper()
+	heard := p.heard[max(0, len(p.heard)-6):]
+	p.t.Fatalf("%s: %s\nthe last it heard:\n  %s", p.way.Name, fmt.Sprintf(format, args...), strings.Join(heard, "\n  "))
+}
+
+// any returns the next frame, pings included, or false if the link has ended or
+// nothing is heard before the time is over.
+func (p *peer) any(end <-chan time.Time) (f frame, ok bool) {
+	p.t.Helper()
+	select {
+	case s, ok := <-p.hears:
+		if !ok {
+			return f, false
+		}
+		if err := json.Unmarshal([]byte(s), &f); err != nil {
+			p.fatal("a frame that is none: %q: %v", s, err)
+		}
+		f.raw = s
+		p.heard = append(p.heard, f.String())
+		return f, true
+	case <-end:
+		return f, false
+	}
+}
+
+// tryNext returns the next frame that is no ping, or false if the link has ended
+// or none is heard for two minutes.
+func (p *peer) tryNext() (frame, bool) {
+	p.t.Helper()
+	end := time.After(2 * time.Minute)
+	for {
+		f, ok := p.any(end)
+		if !ok || f.Op != "ping" {
+			return f, ok
+		}
+	}
+}
+
+func (p *peer) next() frame {
+	p.t.Helper()
+	f, ok := p.tryNext()
+	if !ok {
+		p.fatal("nothing more was heard: %v", p.whyNot())
+	}
+	return f
+}
+
+// whyNot returns why the link ended, if it did.
+func (p *peer) whyNot() error {
+	select {
+	case _, ok := <-p.hears:
+		if !ok {
+			return p.end
+		}
+	default:
+	}
+	return nil
+}
+
+func (p *peer) want(op string) frame {
+	p.t.Helper()
+	f := p.next()
+	if f.Op != op {
+		p.fatal("heard %v, want %s", f, op)
+	}
+	return f
+}
+
+func (p *peer) connected() frame {
+	p.t.Helper()
+	f := p.want("connected")
+	if len(f.Session) != 22 || len(f.Secret) != 22 || f.Position == "" {
+		p.fatal("connected without credentials or position: %v", f)
+	}
+	p.session, p.secret = f.Session, f.Secret
+	return f
+}
+
+// ask sends a frame with an id of its own and returns the answer to it.
+func (p *peer) ask(format string, args ...any) frame {
+	p.t.Helper()
+	p.id++
+	p.say(`{"id":%d,`+strings.TrimPrefix(format, "{"), append([]any{p.id}, args...)...)
+	f := p.next()
+	if f.ID != uint64(p.id) {
+		p.fatal("heard %v, want the answer to %d", f, p.id)
+	}
+	return f
+}
+
+// reply is ask, and wants a reply.
+func (p *peer) reply(format string, args ...any) frame {
+	p.t.Helper()
+	f := p.ask(format, args...)
+	if f.Op != "reply" {
+		p.fatal("%.200s was answered %v", fmt.Sprintf(format, args...), f)
+	}
+	return f
+}
+
+// refused is ask, and wants an error.
+func (p *peer) refused(code wire.Code, format string, args ...any) {
+	p.t.Helper()
+	p.isRefusal(p.ask(format, args...), code)
+}
+
+func (p *peer) isRefusal(f frame, code wire.Code) {
+	p.t.Helper()
+	if f.Op != "error" || f.Code != string(code) || f.Message == "" || (f.Retry < 0) == code.Retryable() {
+		p.fatal("heard %v, want the error %s", f, code)
+	}
+}
+
+// say sends a frame.
+func (p *peer) say(format string, args ...any) {
+	p.t.Helper()
+	f := fmt.Sprintf(format, args...)
+	if err := p.Send(f); err != nil {
+		p.fatal("sending %.200s: %v", f, err)
+	}
+}
+
+// message wants a message with the given data, as it stands in JSON.
+func (p *peer) message(channel, data string) frame {
+	p.t.Helper()
+	f := p.want("message")
+	if f.Channel != channel || string(f.Data) != data {
+		p.fatal("heard %v, want %s on %s", f, data, channel)
+	}
+	return f
+}
+
+// numbers wants the messages "from" to "to" of a channel, in order; it returns
+// the position of the last.
+func (p *peer) numbers(channel string, from, to int) (at string) {
+	p.t.Helper()
+	for i := from; i <= to; i++ {
+		at = p.message(channel, strconv.Quote(strconv.Itoa(i))).Position
+	}
+	return at
+}
+
+// numbers publishes them.
+func (r *rig) numbers(channel string, from, to int) (at longwire.Position) {
+	r.t.Helper()
+	for i := from; i <= to; i++ {
+		at = r.publish(channel, strconv.Itoa(i))
+	}
+	return at
+}
+
+// silent wants nothing but pings for a while.
+func (p *peer) silent() {
+	p.t.Helper()
+	for end := time.After(40 * time.Second); ; {
+		f, ok := p.any(end)
+		switch {
+		case ok && f.Op != "ping":
+			p.fatal("heard %v, want silence", f)
+		case ok:
+		case p.whyNot() != nil:
+			p.fatal("the link ended: %v", p.end)
+		default:
+			return
+		}
+	}
+}
+
+// ended wants the link to end with a code, and nothing before that.
+func (p *peer) ended(code wire.Code) *ways.End {
+	p.t.Helper()
+	if f, ok := p.tryNext(); ok {
+		p.fatal("heard %v, want the end %s", f, code)
+	}
+	err := p.whyNot()
+	e, ok := err.(*ways.End)
+	if !ok || e.Code != code {
+		p.fatal("ended with %v, want %s", err, code)
+	}
+	return e
+}
+
+// again opens another link of p's session, by any way, and says that everything
+// up to a position was processed, on all the channels named.
+func (p *peer) again(w ways.Way, at string, channels ...string) (*peer, frame) {
+	p.t.Helper()
+	o := ways.Options{Resume: &ways.Credentials{Session: p.session, Secret: p.secret}}
+	if w.ByToken {
+		o.Resume.Position = at
+	} else {
+		o.Subscribe = wishes(at, channels...)
+	}
+	n, err := p.r.tryDial(w, o)
+	if err != nil {
+		p.fatal("resuming by %s: %v", w.Name, err)
+	}
+	f := n.connected()
+	if f.Session != p.session || f.Secret != p.secret {
+		p.fatal("resumed %s by %s and heard %v", p.session, w.Name, f)
+	}
+	return n, f
+}
+
+// wishes is the list of subscriptions of a connect frame.
+func wishes(since string, channels ...string) string {
+	var list []string
+	for _, c := range channels {
+		list = append(list, fmt.Sprintf(`{"channel":%q,"since":%q}`, c, since))
+	}
+	return "[" + strings.Join(list, ",") + "]"
+}
