@@ -41,10 +41,8 @@ type gap struct {
 }
 
 const (
-	pagePublications = 256 // of one read
-	pageBytes        = 64 << 10
-	windowEvents     = 256 // that are looked at in one go
-	windowRounds     = 8   // before others have their turn
+	pageBytes    = 64 << 10 // of one read
+	windowRounds = 8        // before others have their turn
 )
 
 // catching returns how many subscriptions are not live.
@@ -263,11 +261,11 @@ func (s *Session) readPage(now time.Time, after uint64) {
 func (p *page) Work() {
 	n := p.s.node
 	p.upTo = n.posted.Load() // first: all of it can be read
-	r := &Range{Channels: p.names, Epoch: n.epoch.Load(), After: p.after, Taken: time.Now(), Limit: pagePublications}
+	r := &Range{Channels: p.names, Epoch: n.epoch.Load(), After: p.after, Taken: time.Now(), Limit: n.opts.bounds.page}
 	p.events, p.gaps, p.err = n.read(r, pageBytes)
 	if k := len(p.events); k > 0 {
 		last := p.events[k-1].p.Number
-		if k == pagePublications || size(p.events) >= pageBytes {
+		if k == n.opts.bounds.page || size(p.events) >= pageBytes {
 			p.upTo = last
 		}
 		p.upTo = max(p.upTo, last)

@@ -14,7 +14,7 @@ import (
 // The node posts publications in the order of their numbers, and the hub hands
 // them out in that order: what one link gets from a partition is in partition
 // order. Consecutive publications of one list are handed to each subscriber
-// together. A fan-out gives way after fanoutTurn subscribers and keeps its place
+// together. A fan-out gives way after so many subscribers and keeps its place
 // in the list; what is published meanwhile waits behind it.
 type hub struct {
 	// Immutable.
@@ -50,9 +50,7 @@ type entry struct {
 }
 
 const (
-	fanoutTurn = 256      // subscribers that are handed something before others have their turn
 	runBytes   = 12 << 10 // of a run: below what a link queues, so that one that keeps up takes it
-	maxInbox   = 8 << 20  // bytes of publications that wait for a hub
 	entryBytes = 64       // what an entry counts for beside its data
 	keepBatch  = 16 << 10 // entries of a slice that is kept for reuse
 )
@@ -60,7 +58,7 @@ const (
 // put appends an entry. With mu held.
 func (h *hub) put(e entry) {
 	n := len(e.m.data) + entryBytes
-	if h.skipped || h.bytes+n > maxInbox && h.bytes > 0 {
+	if h.skipped || h.bytes+n > h.node.opts.bounds.inbox && h.bytes > 0 {
 		h.skipped = true // and all that follows, so that none overtakes
 		return
 	}
@@ -127,7 +125,7 @@ func (h *hub) hand(served int) (int, bool) {
 		h.begin(l)
 	}
 	for int(l.next) < len(l.subs) {
-		if served == fanoutTurn {
+		if served == h.node.opts.bounds.turn {
 			return served, false
 		}
 		s := l.subs[l.next]

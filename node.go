@@ -46,6 +46,8 @@ type Options struct {
 
 	// Log hears of what goes wrong. Nil means slog.Default().
 	Log *slog.Logger
+
+	bounds bounds
 }
 
 // What Options are by default. 30 s bridge a change of networks, and a restart.
@@ -139,12 +141,14 @@ func (n *Node) fillOptions() {
 	if o.Rate == 0 {
 		o.Rate = frameRate
 	}
+	o.bounds.fill()
+	n.recent.most = o.bounds.recent
 }
 
 func newHub(n *Node, l *loop.Loop) *hub {
 	return &hub{
 		node: n, loop: l, readers: map[*Session]struct{}{},
-		scratch: make([]byte, 0, 1<<10), framed: make([]byte, 0, 4<<10), window: make([]*event, 0, windowEvents),
+		scratch: make([]byte, 0, 1<<10), framed: make([]byte, 0, 4<<10), window: make([]*event, 0, n.opts.bounds.window),
 	}
 }
 

@@ -123,7 +123,7 @@ func (n *Node) calm(ctx context.Context) error {
 func (h *hub) crowded() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.bytes > maxInbox/2
+	return h.bytes > h.node.opts.bounds.inbox/2
 }
 
 // publish publishes for a session and replies on l once the broker has

@@ -10,6 +10,8 @@ import (
 // goroutine; and who catches up passes through it into being live, because the
 // loop sees in it all that it may have passed by.
 type recent struct {
+	most int // events; immutable after New
+
 	mu sync.RWMutex
 	// Guarded by mu.
 	ring  []*event // event n is at n % len(ring); its length is a power of two
@@ -19,9 +21,8 @@ type recent struct {
 }
 
 const (
-	recentBytes  = 64 << 20 // of events: data three times, for the frames, and eventBytes each
-	recentEvents = 1 << 16
-	eventBytes   = 512
+	recentBytes = 64 << 20 // of events: data three times, for the frames, and eventBytes each
+	eventBytes  = 512
 )
 
 func (e *event) cost() int { return 3*len(e.p.Data) + eventBytes }
@@ -46,7 +47,7 @@ func (r *recent) add(e *event) {
 		r.grow()
 	}
 	*r.slot(r.last) = e
-	for r.bytes += e.cost(); r.first < r.last && (r.bytes > recentBytes || r.last-r.first >= recentEvents); r.first++ {
+	for r.bytes += e.cost(); r.first < r.last && (r.bytes > recentBytes || r.last-r.first >= uint64(r.most)); r.first++ {
 		old := r.slot(r.first)
 		r.bytes -= (*old).cost()
 		*old = nil

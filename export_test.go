@@ -1,0 +1,7 @@
+package longwire
+
+// Bounds are [bounds]; zero means as usual.
+type Bounds struct{ Turn, Inbox, Recent, Window, Page int }
+
+// Bound makes a node's bounds other than usual.
+func Bound(o *Options, b Bounds) { o.bounds = bounds{b.Turn, b.Inbox, b.Recent, b.Window, b.Page} }
