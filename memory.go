@@ -30,7 +30,8 @@ type MemoryOptions struct {
 //
 // Publish takes a short lock and does the same work however much is kept. Whoever
 // publishes while nobody tells the followers does so itself, for about 256
-// publications; then a goroutine goes on. While 65,536 publications or 256 MiB wait
+// publications; then a goroutine goes on. Followers hear of a publication before
+// its publisher does. While 65,536 publications or 256 MiB wait
 // to be told, more are refused as overloaded.
 //
 // How old a publication is counts from when the broker took it, not from its Time.

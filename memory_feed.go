@@ -27,8 +27,9 @@ type memFeed struct {
 	followers []*memFollower
 	batch     []memItem
 	taken     memLoad        // batch's
-	next      int            // in batch
-	told      []*Publication // what followers hear next
+	next      int            // in batch: whose publisher is told next
+	end       int            // in batch: of the piece that followers hear of
+	told      []*Publication // what followers are to hear
 	turn      int            // who of them
 }
 
@@ -113,7 +114,7 @@ func (m *memory) drain(most int) {
 }
 
 // left reports whether something of the batch is still to be told.
-func (f *memFeed) left() bool { return f.next < len(f.batch) || len(f.told) > 0 }
+func (f *memFeed) left() bool { return f.next < len(f.batch) }
 
 // refill takes what waits. If that is nothing, the caller drains no more.
 func (m *memory) refill() bool {
@@ -127,7 +128,7 @@ func (m *memory) refill() bool {
 	f.waiting.n -= f.taken.n
 	f.waiting.bytes -= f.taken.bytes
 	f.taken = f.waiting
-	f.batch, f.queue, f.next = f.queue, f.batch[:0], 0
+	f.batch, f.queue, f.next, f.end = f.queue, f.batch[:0], 0, 0
 	if len(f.batch) > 0 {
 		return true
 	}
@@ -139,46 +140,44 @@ func (m *memory) refill() bool {
 	return false
 }
 
-// tell tells the next of the batch, at most memTurn, and returns how many.
-func (f *memFeed) tell() (n int) {
-	if len(f.told) == 0 {
-		n = f.outcomes()
+// tell tells the next piece of the batch: followers first, so that whoever was told
+// that something is published finds that this node knows it. It returns how much
+// that was.
+func (f *memFeed) tell() int {
+	from := f.next
+	if f.next == f.end {
+		if do := f.batch[f.next].do; do != nil {
+			f.next, f.end = f.next+1, f.end+1
+			do()
+			return 1
+		}
+		f.gather()
 	}
 	f.spread()
-	return n
-}
-
-// outcomes tells publishers. Followers come and go between publications.
-func (f *memFeed) outcomes() int {
-	from := f.next
-	for f.next < len(f.batch) && f.next < from+memTurn {
+	for f.next < f.end {
 		it := &f.batch[f.next]
-		if it.do != nil && len(f.told) > 0 {
-			break
-		}
 		f.next++
-		if it.do != nil {
-			it.do()
-			continue
-		}
-		if it.fresh {
-			f.note(it.p)
-		}
 		it.done(it.p, it.err)
 	}
 	return f.next - from
 }
 
-// note remembers what followers are to hear. The slice is theirs.
-func (f *memFeed) note(p *Publication) {
-	f.last = p.Number
-	if len(f.followers) == 0 {
-		return
+// gather finds the end of the next piece, and what followers are to hear of it: those
+// come and go between pieces. The slice is theirs.
+func (f *memFeed) gather() {
+	most := min(memTurn, len(f.batch)-f.next)
+	for f.end < f.next+most && f.batch[f.end].do == nil {
+		if it := &f.batch[f.end]; it.fresh {
+			f.last = it.p.Number
+			if f.told == nil && len(f.followers) > 0 {
+				f.told = make([]*Publication, 0, most)
+			}
+			if f.told != nil {
+				f.told = append(f.told, it.p)
+			}
+		}
+		f.end++
 	}
-	if f.told == nil {
-		f.told = make([]*Publication, 0, min(memTurn, 1+len(f.batch)-f.next))
-	}
-	f.told = append(f.told, p)
 }
 
 // spread tells followers.

@@ -37,9 +37,9 @@ var memNames = []string{"a", "b", "c.x", "c.y", "c.x.1", "d.x"}
 // TestMemoryModel does random things to a memory broker and holds what it answers
 // against the model.
 func TestMemoryModel(t *testing.T) {
-	seeds, steps := 150, 250
+	seeds, steps := 60, 250
 	if testing.Short() {
-		seeds = 30
+		seeds = 15
 	}
 	for seed := range uint64(seeds) {
 		rnd := rand.New(rand.NewPCG(seed, 3))
