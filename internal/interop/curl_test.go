@@ -74,7 +74,12 @@ func TestCurlStreams(t *testing.T) {
 				}
 			}
 			poll := start(t, "curl", curlArgs(append(args, r.HTTPURL()+"/channels/news?wait=20s")...)...)
-			r.publishTo(len(readers)+1, "news", "the poll is there")
+			r.publishUntil("news", "the poll is there", func() {
+				rest, code := poll.ends()
+				if a := decode[struct{ Messages []message }](t, rest); code != 0 || len(a.Messages) == 0 || string(a.Messages[0].Data) != `"the poll is there"` {
+					t.Errorf("long-poll: exit code %d, %s", code, rest)
+				}
+			})
 			for i, body := range []string{`{"a": [1, 2.50]}`, "Grüße, 世界", strings.Repeat("long ", 20000)} {
 				file := filepath.Join(t.TempDir(), "body")
 				if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
@@ -98,14 +103,10 @@ func TestCurlStreams(t *testing.T) {
 					}
 				}
 			}
-			rest, code := poll.ends()
-			if a := decode[struct{ Messages []message }](t, rest); code != 0 || len(a.Messages) == 0 || string(a.Messages[0].Data) != `"the poll is there"` {
-				t.Errorf("long-poll: exit code %d, %s", code, rest)
-			}
 			r.stop()
 			for j, f := range formats {
 				rest, code := readers[j].ends()
-				if !strings.Contains(rest, "going_away") || code != 0 {
+				if !strings.Contains(rest, "draining") || code != 0 {
 					t.Errorf("%s: curl ended with %d after %q", f.name, code, rest)
 				}
 			}
@@ -161,7 +162,7 @@ func TestCurlRequests(t *testing.T) {
 				{"nothing there", nil, "/nowhere", 404, []string{"application/problem+json", `"code":"not_found"`}},
 				{"bad channel", nil, "/channels/a..b", 400, []string{"application/problem+json", `"code":"bad_channel"`}},
 				{"bad JSON", []string{"-d", "{", "-H", "Content-Type: application/json"}, "/channels/news", 400, []string{"application/problem+json"}},
-				{"a poll that hears nothing", nil, "/channels/news?wait=10ms", 200, []string{`{"messages":[]}`}},
+				{"a poll that hears nothing", nil, "/channels/news?wait=10ms", 200, []string{`{"messages":[],"position":"`}},
 				{"a host that is not ours", []string{"-H", "Host: foreign.example"}, "/channels/news?wait=10ms", 421, []string{`"code":"bad_host"`}},
 				{"a page elsewhere", []string{"-H", "Origin: https://foreign.example", "-d", "x"}, "/channels/news", 403, []string{`"code":"bad_origin"`}},
 			} {
@@ -215,7 +216,7 @@ func TestCurlKeepsConnection(t *testing.T) {
 				{"SSE", d.url + "/bye?text=one&text=two&reason=enough", []string{"-H", "Accept: text/event-stream"},
 					"data: one\n\ndata: two\n\nevent: close\ndata: {\"code\":\"normal\",\"reason\":\"enough\""},
 				{"NDJSON", d.url + "/bye?text=one&text=two&reason=enough", nil, "\"one\"\n\"two\"\n{\"op\":\"close\",\"code\":\"normal\""},
-				{"long-poll", r.HTTPURL() + "/channels/news?wait=10ms", nil, `{"messages":[]}`},
+				{"long-poll", r.HTTPURL() + "/channels/news?wait=10ms", nil, `{"messages":[],"position":"`},
 			} {
 				const times = 4
 				args := append([]string{"-w", "\nconnects=%{num_connects}\n"}, append(v.args, tt.args...)...)

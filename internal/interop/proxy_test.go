@@ -210,7 +210,11 @@ func testRoomThrough(t *testing.T, url string, r *room) {
 	socket := start(t, "node", node(t, "subscribe.mjs", url+"/connect", "news")[1:]...)
 	socket.until(`{"op":"reply"`)
 	poll := start(t, "curl", curlArgs(url+"/channels/news?wait=20s")...)
-	r.publishTo(len(readers)+2, "news", "the poll is there")
+	r.publishUntil("news", "the poll is there", func() {
+		if rest, code := poll.ends(); code != 0 || !strings.HasPrefix(rest, `{"messages":[{"op":"message"`) {
+			t.Errorf("long-poll: curl ended with %d after %q", code, rest)
+		}
+	})
 	for range 4 {
 		// One after the other: the next is published when all have seen this.
 		answer := decode[published](t, curl(t, "-d", "hello", url+"/channels/news"))
@@ -223,9 +227,6 @@ func testRoomThrough(t *testing.T, url string, r *room) {
 				m = decode[message](t, strings.TrimPrefix(c.until(prefix+`{"op":"message"`), prefix))
 			}
 		}
-	}
-	if rest, code := poll.ends(); code != 0 || !strings.HasPrefix(rest, `{"messages":[{"op":"message"`) {
-		t.Errorf("long-poll: curl ended with %d after %q", code, rest)
 	}
 	for _, c := range append(readers, socket) {
 		c.stop()

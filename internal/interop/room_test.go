@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -110,6 +111,27 @@ func (r *room) publishTo(subscribers int, channel, text string) published {
 			r.t.Fatalf("%d subscribers, want %d", a.Subscribers, subscribers)
 		}
 	}
+}
+
+// publishUntil publishes until hear returns. A poll hears the first thing after it
+// has come, and is gone, so that nobody can count it.
+func (r *room) publishUntil(channel, text string, hear func()) {
+	r.t.Helper()
+	heard := make(chan struct{})
+	var publishing sync.WaitGroup
+	publishing.Go(func() {
+		for {
+			r.publish(channel, text)
+			select {
+			case <-heard:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	})
+	defer publishing.Wait()
+	defer close(heard)
+	hear()
 }
 
 func decode[T any](t testing.TB, s string) (v T) {

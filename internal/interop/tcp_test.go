@@ -36,7 +36,7 @@ func TestOpenSSL(t *testing.T) {
 				}
 			}
 			r.stop()
-			if got := c.until("{"); !strings.Contains(got, "going_away") {
+			if got := c.until("{"); !strings.Contains(got, "draining") {
 				t.Errorf("the last frame is %s", got)
 			}
 		})
@@ -118,10 +118,11 @@ func TestPastedLines(t *testing.T) {
 			}
 			r.publishTo(len(readers), "news", "the readers are there")
 			poller := start(t, "sh", "-c", poll)
-			r.publishTo(len(readers)+1, "news", "the poll is there")
-			if got := poller.line(); !strings.Contains(got, `"data":"the poll is there"`) {
-				t.Errorf("%s: %s", poll, got)
-			}
+			r.publishUntil("news", "the poll is there", func() {
+				if got := poller.line(); !strings.Contains(got, `"data":"the poll is there"`) {
+					t.Errorf("%s: %s", poll, got)
+				}
+			})
 			for _, way := range publish {
 				if got, _ := start(t, "sh", "-c", way.Line).ends(); !strings.Contains(got, `"position":`) {
 					t.Errorf("%s: %s", way.Line, got)
@@ -130,7 +131,7 @@ func TestPastedLines(t *testing.T) {
 			r.stop() // and with it they end
 			for _, c := range readers {
 				got, _ := c.ends()
-				for _, want := range []string{`"data":{"hello":"world"}`, `"data":"hello"`, "going_away"} {
+				for _, want := range []string{`"data":{"hello":"world"}`, `"data":"hello"`, "draining"} {
 					if !strings.Contains(got, want) {
 						t.Errorf("%s: no %s in %s", c.cmd.Args, want, got)
 					}
