@@ -49,6 +49,7 @@ type batch struct {
 // underWay is a line under way: its publication, or why there is none.
 type underWay struct {
 	line, bytes int
+	subscribers int
 	done        chan struct{} // capacity 1; told when p and err are valid
 	p           *Publication
 	err         error
@@ -133,6 +134,7 @@ func (b *batch) publish(line []byte) {
 		u.end(nil, err)
 		return
 	}
+	u.subscribers = b.s.node.Subscribers(b.channel)
 	b.s.node.publish(p, u.end)
 }
 
@@ -203,7 +205,7 @@ func (b *batch) append(u *underWay) {
 		return
 	}
 	if u.err == nil {
-		b.answers = b.s.appendPublished(b.answers, u.p)
+		b.answers = appendPublished(b.answers, u.p, u.subscribers)
 	} else {
 		b.answers = appendFailed(b.answers, u.line, b.s.errorOf(u.err))
 	}

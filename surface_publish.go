@@ -38,6 +38,7 @@ func (s *surface) publishing(r *http.Request, channel string) (content.Type, err
 
 func (s *surface) publishBody(w http.ResponseWriter, r *http.Request, channel string, t content.Type) {
 	p, err := s.publication(w, r, channel, t)
+	subscribers := s.node.Subscribers(channel) // before: who is counted hears it
 	if err == nil {
 		p, err = s.node.publishWait(r.Context(), p)
 	}
@@ -45,7 +46,7 @@ func (s *surface) publishBody(w http.ResponseWriter, r *http.Request, channel st
 		s.problem(w, err)
 		return
 	}
-	answerJSON(w, append(s.appendPublished(nil, p), '\n'))
+	answerJSON(w, append(appendPublished(nil, p, subscribers), '\n'))
 }
 
 // publication makes a publication of a request.
@@ -69,13 +70,12 @@ func (s *surface) publication(w http.ResponseWriter, r *http.Request, channel st
 	return &Publication{Channel: channel, Kind: Kind(kind), ContentType: t.Media, Data: data, Key: key, Headers: headers}, nil
 }
 
-// appendPublished appends what a publisher is told. The subscribers are those of
-// this node, and a hint.
-func (s *surface) appendPublished(dst []byte, p *Publication) []byte {
+// appendPublished appends what a publisher is told.
+func appendPublished(dst []byte, p *Publication, subscribers int) []byte {
 	start := len(dst)
 	dst = wire.AppendMember(dst, "channel", p.Channel)
 	dst = wire.AppendMember(dst, "position", string(p.Position()))
-	dst = wire.AppendNumber(dst, "subscribers", int64(s.node.Subscribers(p.Channel)))
+	dst = wire.AppendNumber(dst, "subscribers", int64(subscribers))
 	dst[start] = '{'
 	return append(dst, '}')
 }
