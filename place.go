@@ -82,10 +82,28 @@ func (n *Node) place(name string, from since, now time.Time) (f place, err error
 	default:
 		f.after = numbers[0] - 1
 	}
+	if isPattern(name) && !from.told {
+		// What was lost before is not owed to who asks for what there is, even if
+		// something older of another channel is kept.
+		f.lost = n.lostAfter(name, f.after)
+	}
 	if scattered && len(numbers) > 0 {
 		f.only, f.upTo = numbers, max(f.upTo, numbers[len(numbers)-1])
 	}
 	return f, nil
+}
+
+// lostAfter returns the newest that is known to be lost after a number, zero if
+// nothing is.
+func (n *Node) lostAfter(name string, number uint64) uint64 {
+	r := &Range{Channels: []string{name}, Epoch: n.epoch.Load(), After: number, Taken: time.Now(), Limit: 1}
+	for _, err := range n.broker.Read(n.ctx, r) {
+		if g, ok := errors.AsType[*GapError](err); ok {
+			return g.Lost
+		}
+		break
+	}
+	return 0
 }
 
 // gapsIn returns the names for which a position is not within history.
@@ -136,8 +154,10 @@ func (s *Session) placed(now time.Time, p *placing) {
 			if f := p.found[i]; r.sub.list != nil && r.sub.catches() {
 				r.sub.after = f.after
 				c.pick(r.sub, f)
-				if f.gap {
+				if f.lost > 0 {
 					c.news(r.sub, &GapError{Lost: f.lost})
+				}
+				if f.gap {
 					gaps = append(gaps, gap{r.sub, s.node.fromOf(r.from), s.node.at(f.after, now)})
 				}
 			}
