@@ -33,6 +33,8 @@ type Options struct {
 	Lost func(err error, wait time.Duration)
 	// Back is called when the client is connected again.
 	Back func()
+
+	longest time.Duration // of the backoff, for tests; zero: as it is
 }
 
 // A Client is one session, whatever links carry it. Its methods may be called from any
@@ -102,7 +104,7 @@ func dial(ctx context.Context, w way, via Via, o *Options) (*Client, error) {
 	c := &Client{
 		opts: *o, via: via, way: w,
 		done: make(chan struct{}), wake: make(chan struct{}, 1),
-		subs: make(map[string]*Subscription),
+		subs: make(map[string]*Subscription), backoff: backoff{most: o.longest},
 	}
 	l, err := c.connect(ctx)
 	if err != nil {

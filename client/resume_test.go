@@ -231,13 +231,21 @@ func TestBackoff(t *testing.T) {
 		}
 		b.way.refuse(nil)
 		b.link = <-b.way.links
-		if b.backoff.lived(time.Second); b.backoff.failed == 0 {
-			t.Error("begins anew after one second")
-		}
-		if b.backoff.lived(20 * time.Second); b.backoff.failed != 0 {
-			t.Error("does not begin anew after 20 s")
-		}
 	})
+}
+
+// A link that is cut soon does not make up for failures, one that lived does.
+func TestBackoffBeginsAnew(t *testing.T) {
+	b := backoff{}
+	for range 3 {
+		b.next(errors.New("x"))
+	}
+	if b.lived(2 * time.Second); b.failed != 3 {
+		t.Error("begins anew after a bound of 2 s and a link of 2 s")
+	}
+	if b.lived(2*time.Second + 1); b.failed != 0 {
+		t.Error("does not begin anew after a longer one")
+	}
 }
 
 func TestBackoffNext(t *testing.T) {
