@@ -143,6 +143,9 @@ func (s *Session) pace(l *line) {
 	if hold != l.held {
 		l.held = hold
 		l.link.Pause(hold)
+		if !hold && s.more != nil && s.more.posts != nil {
+			s.hub.loop.PostTask(effect(s.pump)) // frames by POST wait, too
+		}
 	}
 }
 
@@ -186,13 +189,13 @@ func (s *Session) maySubscribe(name string) error {
 	if err := wire.CheckPattern(name); err != nil {
 		return err
 	}
+	if s.find(name) != nil {
+		return &wire.Error{Code: wire.CodeAlreadySubscribed}
+	}
 	if s.node.opts.Handler.Subscribe == nil {
 		if err := s.mayName(name); err != nil {
 			return err
 		}
-	}
-	if s.find(name) != nil {
-		return &wire.Error{Code: wire.CodeAlreadySubscribed}
 	}
 	if most := s.node.opts.MaxSubscriptions; len(s.subs) >= most {
 		return wire.Errorf(wire.CodeForbidden, "a session has at most %d subscriptions; unsubscribe, or use a pattern", most)
