@@ -337,8 +337,8 @@ func (r *running) wsPeer(path string) *peer {
 	}}
 }
 
-// upgrade asks for a WebSocket.
-func (r *running) upgrade(path string, header ...string) (io.ReadWriteCloser, *http.Response) {
+// dialHTTP opens a connection to speak HTTP/1.1 on.
+func (r *running) dialHTTP() net.Conn {
 	r.t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(strings.TrimPrefix(r.HTTPURL(), "http://"), "https://"))
 	if err != nil {
@@ -349,6 +349,13 @@ func (r *running) upgrade(path string, header ...string) (io.ReadWriteCloser, *h
 	}
 	c.SetDeadline(time.Now().Add(patience))
 	r.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// upgrade asks for a WebSocket.
+func (r *running) upgrade(path string, header ...string) (io.ReadWriteCloser, *http.Response) {
+	r.t.Helper()
+	c := r.dialHTTP()
 	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"+
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n", path, c.RemoteAddr(), strings.Join(header, ""))
 	br := bufio.NewReader(c)

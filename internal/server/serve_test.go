@@ -286,6 +286,31 @@ func TestShutdownDeadline(t *testing.T) {
 	}
 }
 
+// Nor do those who have stopped reading, whatever they came by.
+func TestShutdownStuck(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			o := options(t, mode.secure)
+			o.ShutdownTimeout = 100 * time.Millisecond
+			r := start(t, o)
+			r.join() // with TLS the streams are those of HTTP/2
+			poll := r.dialHTTP()
+			fmt.Fprint(poll, "GET /channels/news?wait=60s HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			batch := r.dialHTTP()
+			fmt.Fprint(batch, "POST /channels/x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n")
+			r.subscribers("news", 6)
+			for range 20 { // more than kernels and windows hold
+				r.post("news", "text/plain", strings.Repeat("x", 1<<20))
+			}
+			begun := time.Now()
+			r.stop()
+			if d := time.Since(begun); r.err != nil || d > 5*time.Second {
+				t.Errorf("it took %v and ended with %v", d, r.err)
+			}
+		})
+	}
+}
+
 func TestHealth(t *testing.T) {
 	r := start(t, nil)
 	for path, want := range map[string]string{"/healthz": "ok\n", "/readyz": "ready\n"} {
