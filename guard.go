@@ -83,16 +83,17 @@ const (
 )
 
 func answerPreflight(h http.Header, r *http.Request) {
-	may := sendable
+	var may strings.Builder
+	may.WriteString(sendable)
 	for _, line := range r.Header.Values("Access-Control-Request-Headers") {
 		for name := range strings.SplitSeq(line, ",") {
 			if name = strings.ToLower(strings.TrimSpace(name)); strings.HasPrefix(name, headerPrefix) {
-				may += ", " + name
+				may.WriteString(", " + name)
 			}
 		}
 	}
 	h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE")
-	h.Set("Access-Control-Allow-Headers", may)
+	h.Set("Access-Control-Allow-Headers", may.String())
 	h.Set("Access-Control-Max-Age", "600") // ten minutes: a list that changed is noticed soon
 	h.Add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
 }
