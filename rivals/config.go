@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Config is what is measured and how thoroughly. The defaults keep the whole table under 20 minutes on two cores.
+// Config is what is measured and how thoroughly. The defaults keep the whole table near half an hour on two cores.
 type Config struct {
 	Only    *regexp.Regexp // cells, by "workload: label"
 	Servers *regexp.Regexp
