@@ -54,6 +54,15 @@ func (r *recent) add(e *event) {
 	}
 }
 
+// forget empties the window. What a channel was told to forget must not be had
+// from here either; all else is read from the broker for once.
+func (r *recent) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.ring)
+	r.first, r.bytes = r.last+1, 0
+}
+
 func (r *recent) slot(n uint64) **event { return &r.ring[n&uint64(len(r.ring)-1)] }
 
 func (r *recent) grow() {

@@ -173,6 +173,33 @@ func TestSurfacePolling(t *testing.T) {
 	}
 }
 
+// What is forgotten is not to be had by a position from before, however recent.
+func TestSurfaceForgets(t *testing.T) {
+	url, _ := wholeSurface(t)
+	publish(t, url, "a", "one")
+	resp, _ := open(t, url+"/channels/a?since=all&wait=1s")
+	begun := readPoll(t, resp).Position
+	publish(t, url, "a", "two")
+	publish(t, url, "b", "three")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, url+"/channels/a/history", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deleted, err := http.DefaultClient.Do(req)
+	if err != nil || deleted.StatusCode != http.StatusNoContent {
+		t.Fatal(deleted, err)
+	}
+	deleted.Body.Close()
+	resp, _ = open(t, url+"/channels/a?since="+begun+"&wait=1s")
+	if a := readPoll(t, resp); len(a.Messages) != 1 || a.Messages[0].Op != "gap" || resp.Header.Get("Longwire-Gap") != "a" {
+		t.Errorf("%+v, Longwire-Gap %q", a, resp.Header.Get("Longwire-Gap"))
+	}
+	resp, _ = open(t, url+"/channels/b?since="+begun+"&wait=1s")
+	if a := readPoll(t, resp); len(a.Messages) != 1 || a.Messages[0].Op != "message" || resp.Header.Get("Longwire-Gap") != "" {
+		t.Errorf("of the other channel: %+v", a)
+	}
+}
+
 // A session by long-polling, and its frames by POST.
 func TestSurfaceSession(t *testing.T) {
 	url, _ := wholeSurface(t)
