@@ -75,7 +75,9 @@ func (s *Session) end(now time.Time, c *Close) {
 		delete(s.hub.readers, s)
 		return
 	}
-	s.node.sessions.remove(s)
+	if s.more == nil || s.more.last == nil {
+		s.node.sessions.remove(s)
+	}
 	if m := s.more; m != nil && m.posts != nil {
 		m.posts.drop()
 	}
@@ -83,6 +85,30 @@ func (s *Session) end(now time.Time, c *Close) {
 		s.hub.loop.Go(&farewell{s.node, &DisconnectEvent{ID: s.ID(), Peer: s.Peer(), Reason: c, Lived: now.Sub(s.since)}})
 	}
 }
+
+// A telling is a session that has ended but whose link, which is polled, has yet to
+// tell so. For as long as it would wait for a poll, polls find it.
+type telling struct {
+	timer loop.Timer
+	s     *Session
+}
+
+const tellTime = time.Minute
+
+// tellLater keeps the session for the polls of a link that is about to be closed.
+func (s *Session) tellLater(l *line) {
+	p, ok := l.link.(polled)
+	if !ok || s.flags&sPolled == 0 {
+		return
+	}
+	s.rare().last = p
+	t := &telling{s: s}
+	t.timer.Owner = t
+	s.hub.loop.After(tellTime, &t.timer)
+}
+
+// Fire has the session forgotten.
+func (t *telling) Fire(time.Time) { t.s.node.sessions.remove(t.s) }
 
 // A farewell is the hook's part of the end.
 type farewell struct {

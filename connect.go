@@ -24,8 +24,9 @@ type connecting struct {
 	byID    bool // of an event: what the session was subscribed to goes on from there
 	listed  bool // wishes replaces what the client was subscribed to
 	wishes  []wish
-	from    since // of those that are kept; now is with a gap
-	err     error // of what could not be read
+	named   map[string]bool // names of wishes: whether they are not refused
+	from    since           // of those that are kept; now is with a gap
+	err     error           // of what could not be read
 }
 
 // A wish is a subscription that is asked for.
@@ -35,10 +36,14 @@ type wish struct {
 	err  error
 }
 
-func newConnecting(f *wire.Frame) *connecting {
+// newConnecting reads a connect frame whose list has so many entries at most.
+func newConnecting(f *wire.Frame, most int) *connecting {
 	c := &connecting{id: f.ID, told: true, token: string(f.Token), name: string(f.Name), version: f.Version,
 		session: string(f.Session), secret: string(f.Secret), listed: f.Subscribe != nil}
 	for e, err := range f.Subscriptions() {
+		if err == nil && len(c.wishes) == most {
+			err = errTooMany(most)
+		}
 		if err != nil {
 			c.err = err
 			return c
@@ -53,8 +58,13 @@ func (c *connecting) add(name, from string) {
 	if w.from, w.err = parseSince(from); w.err == nil {
 		w.err = wire.CheckPattern(name)
 	}
-	if slices.ContainsFunc(c.wishes, func(o wish) bool { return o.name == name }) {
+	if _, twice := c.named[name]; twice {
 		w.err = &wire.Error{Code: wire.CodeAlreadySubscribed}
+	} else {
+		if c.named == nil {
+			c.named = make(map[string]bool)
+		}
+		c.named[name] = w.err == nil
 	}
 	c.wishes = append(c.wishes, w)
 }
@@ -198,6 +208,7 @@ func (a *asking) Work() {
 		for i := range c.wishes {
 			if w := &c.wishes[i]; w.err == nil {
 				w.err = n.survive(func() error { return h.Subscribe(n.ctx, as, w.name) })
+				c.named[w.name] = w.err == nil
 			}
 		}
 	}
@@ -282,7 +293,7 @@ func (l *line) begin(now time.Time, c *connecting, p *Peer) {
 		s.peer.Store(p)
 	}
 	s.node.sessions.add(s)
-	if in := s.inboxOf(); in != "" && !slices.ContainsFunc(c.wishes, func(w wish) bool { return w.name == in }) {
+	if in := s.inboxOf(); in != "" {
 		s.subscribe(in, subPinned)
 	}
 	s.settle(now, l, c)
@@ -314,7 +325,7 @@ func (s *Session) attach(now time.Time, l *line, c *connecting) {
 	s.stopWaiting()
 	s.line, l.s = l, s
 	if c.byID {
-		c.listed, c.wishes = false, nil // the address is as it was when the session began
+		c.listed, c.wishes, c.named = false, nil, nil // the address is as it was when the session began
 	}
 	for _, t := range s.subs {
 		s.catch(t, s.node.looking.Load()) // held until `connected` is on its way
@@ -335,12 +346,15 @@ func (s *Session) settle(now time.Time, l *line, c *connecting) {
 	var list []settled
 	if c.listed {
 		s.drop(c)
-	} else {
-		for _, t := range s.subs {
-			list = append(list, settled{t: t, gap: c.from.now() && t.flags&subPinned == 0, name: t.name()})
-			if !c.from.now() {
-				s.startAt(t, c.from)
-			}
+	}
+	for _, t := range s.subs {
+		switch {
+		case c.named[t.name()]:
+		case c.listed || c.from.now(): // from now on: a session that was here before missed something
+			list = append(list, settled{t: t, gap: s.flags&sKnown != 0, name: t.name()})
+		default:
+			list = append(list, settled{t: t, name: t.name()})
+			s.startAt(t, c.from)
 		}
 	}
 	for _, w := range c.wishes {
@@ -364,7 +378,7 @@ func (s *Session) settle(now time.Time, l *line, c *connecting) {
 // drop ends the subscriptions that a client's list does not have any more.
 func (s *Session) drop(c *connecting) {
 	for _, t := range slices.Clone(s.subs) {
-		if t.flags&subPinned == 0 && !slices.ContainsFunc(c.wishes, func(w wish) bool { return w.name == t.name() }) {
+		if t.flags&subPinned == 0 && !c.named[t.name()] {
 			s.unsubscribe(t)
 		}
 	}

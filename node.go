@@ -177,5 +177,8 @@ func (n *Node) Session(id string) *Session {
 	if !ok {
 		return nil
 	}
-	return n.sessions.find(t)
+	if s := n.sessions.find(t); s != nil && !s.closed.Load() {
+		return s
+	}
+	return nil
 }

@@ -52,7 +52,7 @@ func (s *Session) begins(now time.Time, l *line, f *wire.Frame, p []byte) bool {
 	case s.flags&sBegun != 0:
 		return false
 	case f.Op == wire.OpConnect:
-		l.connect(now, newConnecting(f))
+		l.connect(now, newConnecting(f, s.node.opts.MaxSubscriptions))
 		return true
 	case s.node.opts.Handler.Connect == nil:
 		l.connect(now, &connecting{told: s.flags&sPolled != 0})
@@ -130,7 +130,11 @@ func (s *Session) reply(l *line, b []byte) {
 		return
 	}
 	waiting, err := l.link.SendFramed(l.link.Form().Append(s.hub.framed[:0], JSON, b), true)
-	if err == nil && waiting > wire.MaxQueuedOut {
+	if err != nil || waiting <= wire.MaxQueuedOut {
+		return
+	}
+	// It was taken whatever waited. Only who is refused hears Drained.
+	if _, err := l.link.SendFramed(nil, false); errors.Is(err, ErrFull) {
 		s.flags |= sFull
 		s.pace(l)
 	}
@@ -198,9 +202,13 @@ func (s *Session) maySubscribe(name string) error {
 		}
 	}
 	if most := s.node.opts.MaxSubscriptions; len(s.subs) >= most {
-		return wire.Errorf(wire.CodeForbidden, "a session has at most %d subscriptions; unsubscribe, or use a pattern", most)
+		return errTooMany(most)
 	}
 	return nil
+}
+
+func errTooMany(most int) error {
+	return wire.Errorf(wire.CodeForbidden, "a session has at most %d subscriptions; unsubscribe, or use a pattern", most)
 }
 
 func (s *Session) obeyUnsubscribe(l *line, f *wire.Frame) error {

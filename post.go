@@ -92,24 +92,46 @@ func (n *Node) sessionPoll(w http.ResponseWriter, r *http.Request, id, secret st
 	if err != nil {
 		return err
 	}
-	found := make(chan polled, 1)
+	type answer struct {
+		p   polled
+		err error
+	}
+	found := make(chan answer, 1)
 	ok := s.hub.loop.PostTask(effect(func(time.Time) {
-		var p polled
-		if s.line != nil {
-			p, _ = s.line.link.(polled)
-		}
-		found <- p
+		p, err := s.polled()
+		found <- answer{p, err}
 	}))
 	if !ok {
 		return errMoved
 	}
-	p := <-found
-	if p == nil {
-		return wire.Errorf(wire.CodeSessionMoved, "the session is not polled just now: its link has ended, or is of another kind; connect with its id and secret to resume it")
+	a := <-found
+	if a.err != nil {
+		return a.err
 	}
-	p.ServePoll(w, r)
+	a.p.ServePoll(w, r)
 	return nil
 }
+
+// polled returns the link that polls of the session are for: the one that it has, or
+// its last, which still has to tell why it ended.
+func (s *Session) polled() (polled, error) {
+	if s.more != nil && s.more.last != nil {
+		return s.more.last, nil
+	}
+	if s.line == nil {
+		return nil, errNotPolled
+	}
+	p, _ := s.line.link.(polled)
+	if s.flags&sPolled == 0 || p == nil {
+		return nil, errSuperseded // by a link of another kind
+	}
+	return p, nil
+}
+
+var (
+	errNotPolled  = wire.Errorf(wire.CodeSessionMoved, "nobody has polled the session for long; connect with its id and secret to resume it")
+	errSuperseded = &wire.Error{Code: wire.CodeSuperseded}
+)
 
 // post puts a body in its place.
 func (s *Session) post(now time.Time, p *body) {

@@ -78,6 +78,9 @@ func (s *Session) Close(c Close) error {
 	return s.do(func(now time.Time) {
 		l := s.line
 		s.leaveLine()
+		if l != nil {
+			s.tellLater(l)
+		}
 		s.end(now, &c)
 		if l != nil {
 			l.close(c)

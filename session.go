@@ -94,6 +94,7 @@ type more struct {
 	queue *frames // that wait for others; nil while none do
 	posts *posts  // what came by POST; nil without
 	away  *away   // while it has no link
+	last  polled  // its link, if it ended with one that is polled
 }
 
 func (s *Session) rare() *more {
