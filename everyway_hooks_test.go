@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -120,18 +121,19 @@ func TestSlowConnect(t *testing.T) {
 			`{"op":"subscribe","id":11,"channel":"a"}`, `{"op":"publish","id":12,"channel":"a","data":1}`, `{"op":"dance","id":13}`,
 			`{"op":"publish","id":14,"channel":"a","data":2}`, `{"op":"unsubscribe","id":15,"channel":"a"}`,
 		}
-		first := `{"op":"connect","id":1,"token":"eve"}`
+		var first strings.Builder
+		first.WriteString(`{"op":"connect","id":1,"token":"eve"}`)
 		var p *peer
 		switch {
 		case w.ByToken:
 			p = r.dial(w, ways.Options{Token: "eve"})
 		case w.Posts:
 			for _, f := range frames {
-				first += "\n" + f
+				first.WriteString("\n" + f)
 			}
-			p = r.dial(w, ways.Options{First: first})
+			p = r.dial(w, ways.Options{First: first.String()})
 		default:
-			p = r.dial(w, ways.Options{First: first})
+			p = r.dial(w, ways.Options{First: first.String()})
 			for _, f := range frames {
 				p.say("%s", f)
 			}

@@ -216,6 +216,16 @@ func (p *peer) say(format string, args ...any) {
 	}
 }
 
+// tell is say, but reports whether the frame was refused with a code.
+func (p *peer) tell(frame string, code wire.Code) bool {
+	p.t.Helper()
+	err := p.Send(frame)
+	if err != nil && wire.CodeOf(err) != code {
+		p.fatal("sending %.200s: %v", frame, err)
+	}
+	return err != nil
+}
+
 // message wants a message with the given data, as it stands in JSON.
 func (p *peer) message(channel, data string) frame {
 	p.t.Helper()
@@ -280,13 +290,7 @@ func (p *peer) ended(code wire.Code) *ways.End {
 // up to a position was processed, on all the channels named.
 func (p *peer) again(w ways.Way, at string, channels ...string) (*peer, frame) {
 	p.t.Helper()
-	o := ways.Options{Resume: &ways.Credentials{Session: p.session, Secret: p.secret}}
-	if w.ByToken {
-		o.Resume.Position = at
-	} else {
-		o.Subscribe = wishes(at, channels...)
-	}
-	n, err := p.r.tryDial(w, o)
+	n, err := p.r.tryDial(w, resumption(p, w, at, "", channels...))
 	if err != nil {
 		p.fatal("resuming by %s: %v", w.Name, err)
 	}
@@ -295,6 +299,17 @@ func (p *peer) again(w ways.Way, at string, channels ...string) (*peer, frame) {
 		p.fatal("resumed %s by %s and heard %v", p.session, w.Name, f)
 	}
 	return n, f
+}
+
+// resumption is how p's session is resumed.
+func resumption(p *peer, w ways.Way, at, token string, channels ...string) ways.Options {
+	o := ways.Options{Resume: &ways.Credentials{Session: p.session, Secret: p.secret}, Token: token}
+	if w.ByToken {
+		o.Resume.Position = at
+	} else {
+		o.Subscribe = wishes(at, channels...)
+	}
+	return o
 }
 
 // wishes is the list of subscriptions of a connect frame.
