@@ -56,7 +56,7 @@ func (s *surface) page(r *http.Request, channel string, q url.Values) (*historyP
 func (s *surface) writeRaw(w http.ResponseWriter, page *historyPage) {
 	h := w.Header()
 	if page.gap {
-		h.Set("Longwire-Gap", "true")
+		h.Set("Longwire-Gap", page.channel)
 	}
 	if len(page.publications) == 0 {
 		h.Set("Longwire-Position", string(page.position))
