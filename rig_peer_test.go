@@ -25,7 +25,8 @@ type peer struct {
 	turn            chan struct{} // has one in it while the peer reads
 	gone            chan struct{} // closed when the test is over
 	id              int
-	heard           []string // the last frames, for what a failure says
+	early           []frame  // messages that came while an answer was waited for
+	heard           []string // all frames, for what a failure says
 }
 
 // meet makes a peer of a client.
@@ -123,6 +124,16 @@ func (p *peer) any(end <-chan time.Time) (f frame, ok bool) {
 // or none is heard for two minutes.
 func (p *peer) tryNext() (frame, bool) {
 	p.t.Helper()
+	if len(p.early) > 0 {
+		f := p.early[0]
+		p.early = p.early[1:]
+		return f, true
+	}
+	return p.fresh()
+}
+
+func (p *peer) fresh() (frame, bool) {
+	p.t.Helper()
 	end := time.After(2 * time.Minute)
 	for {
 		f, ok := p.any(end)
@@ -172,16 +183,25 @@ func (p *peer) connected() frame {
 	return f
 }
 
-// ask sends a frame with an id of its own and returns the answer to it.
+// ask sends a frame with an id of its own and returns the answer to it. Messages
+// that come before it are for whoever asks next.
 func (p *peer) ask(format string, args ...any) frame {
 	p.t.Helper()
 	p.id++
 	p.say(`{"id":%d,`+strings.TrimPrefix(format, "{"), append([]any{p.id}, args...)...)
-	f := p.next()
-	if f.ID != uint64(p.id) {
-		p.fatal("heard %v, want the answer to %d", f, p.id)
+	for {
+		f, ok := p.fresh()
+		switch {
+		case !ok:
+			p.fatal("no answer to %.200s: %v", fmt.Sprintf(format, args...), p.whyNot())
+		case f.Op == "message":
+			p.early = append(p.early, f)
+		case f.ID != uint64(p.id):
+			p.fatal("heard %v, want the answer to %d", f, p.id)
+		default:
+			return f
+		}
 	}
-	return f
 }
 
 // reply is ask, and wants a reply.
@@ -258,6 +278,9 @@ func (r *rig) numbers(channel string, from, to int) (at longwire.Position) {
 // silent wants nothing but pings for a while.
 func (p *peer) silent() {
 	p.t.Helper()
+	if len(p.early) > 0 {
+		p.fatal("heard %v, want silence", p.early[0])
+	}
 	for end := time.After(40 * time.Second); ; {
 		f, ok := p.any(end)
 		switch {
