@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -75,7 +74,7 @@ func startWith(t testing.TB, files []*os.File, name string, args ...string) *chi
 	ctx, cancel := context.WithTimeout(context.Background(), 5*patience)
 	c := &child{t: t, name: name, said: &lockedBuffer{}, cancel: cancel}
 	c.cmd = exec.CommandContext(ctx, program(t, name), args...)
-	c.cmd.Cancel = func() error { return c.cmd.Process.Signal(syscall.SIGTERM) }
+	c.cmd.Cancel = func() error { return end(c.cmd) }
 	c.cmd.WaitDelay = 5 * time.Second // then it is killed
 	c.cmd.Env = append(os.Environ(), "NO_PROXY=*", "no_proxy=*", "HOME="+t.TempDir())
 	c.cmd.ExtraFiles = files
