@@ -78,7 +78,7 @@ func (s *Session) call(l *line, f *wire.Frame) error {
 	c := &Call{Method: string(f.Method), Kind: Kind(t), Data: data, session: s, line: l, id: f.ID}
 	s.owed.Add(1)
 	if err := s.node.survive(func() error { s.node.opts.Handler.Call(s, c); return nil }); err != nil {
-		c.Fail(err)
+		_ = c.Fail(err) // it may have answered before it panicked
 	}
 	return nil
 }

@@ -88,7 +88,7 @@ func (l *line) Ended(time.Time) {
 	if s := l.s; s.line == l && !l.deaf {
 		l.quit = true
 		if !l.finish() && len(s.subs) > 0 {
-			s.send(pingMessage) // finds out whether it is still there
+			_ = s.send(pingMessage) // finds out whether it is still there
 		}
 	}
 }

@@ -55,55 +55,55 @@ func (s *sub) deliver(run []entry, joined []*Message) bool {
 
 // subscribe makes a subscription, at the end of the list of its name. What is
 // published with a number above the returned one will come to it.
-func (ss *Session) subscribe(name string, flags uint8) (*sub, uint64) {
-	n := ss.node
-	l := n.index.join(name, ss.hub)
-	s := &sub{list: l, session: ss, index: int32(len(l.subs)), flags: flags}
-	l.subs = append(l.subs, s)
+func (s *Session) subscribe(name string, flags uint8) (*sub, uint64) {
+	n := s.node
+	l := n.index.join(name, s.hub)
+	t := &sub{list: l, session: s, index: int32(len(l.subs)), flags: flags}
+	l.subs = append(l.subs, t)
 	n.index.add(l, 1)
-	ss.subs = append(ss.subs, s)
-	if ss.byName != nil {
-		ss.byName[name] = s
-	} else if len(ss.subs) > fewSubs {
-		ss.byName = make(map[string]*sub, 2*fewSubs)
-		for _, t := range ss.subs {
-			ss.byName[t.name()] = t
+	s.subs = append(s.subs, t)
+	if s.byName != nil {
+		s.byName[name] = t
+	} else if len(s.subs) > fewSubs {
+		s.byName = make(map[string]*sub, 2*fewSubs)
+		for _, t := range s.subs {
+			s.byName[t.name()] = t
 		}
 	}
-	s.after = n.looking.Load() // after join: what is looked up later finds l
-	return s, s.after
+	t.after = n.looking.Load() // after join: what is looked up later finds l
+	return t, t.after
 }
 
 // fewSubs are found by looking at each.
 const fewSubs = 8
 
-func (ss *Session) find(name string) *sub {
-	if ss.byName != nil {
-		return ss.byName[name]
+func (s *Session) find(name string) *sub {
+	if s.byName != nil {
+		return s.byName[name]
 	}
-	for _, s := range ss.subs {
-		if s.name() == name {
-			return s
+	for _, t := range s.subs {
+		if t.name() == name {
+			return t
 		}
 	}
 	return nil
 }
 
 // unsubscribe ends a subscription.
-func (ss *Session) unsubscribe(s *sub) {
-	ss.more.forget(s)
-	for i, t := range ss.subs {
-		if t == s {
-			last := len(ss.subs) - 1
-			ss.subs[i], ss.subs[last] = ss.subs[last], nil
-			ss.subs = ss.subs[:last]
+func (s *Session) unsubscribe(t *sub) {
+	s.more.forget(t)
+	for i, o := range s.subs {
+		if o == t {
+			last := len(s.subs) - 1
+			s.subs[i], s.subs[last] = s.subs[last], nil
+			s.subs = s.subs[:last]
 			break
 		}
 	}
-	if ss.byName != nil {
-		delete(ss.byName, s.name())
+	if s.byName != nil {
+		delete(s.byName, t.name())
 	}
-	s.leave()
+	t.leave()
 }
 
 // leave takes s out of its list. The last takes its place, and if the list is

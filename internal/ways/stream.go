@@ -168,7 +168,6 @@ type upstream struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	session, secret string
-	seq             uint64
 }
 
 // learn notes id and secret from a connected frame.
