@@ -30,6 +30,7 @@ type catching struct {
 // A firstRead is a subscription whose since is not a place yet.
 type firstRead struct {
 	sub  *sub
+	name string // its own: it may have ended while another goroutine looks
 	from since
 }
 
@@ -135,7 +136,7 @@ func (s *Session) startAt(t *sub, from since) (told bool) {
 	}
 	s.catch(t, n.looking.Load())
 	c := &s.rare().catch
-	c.first = append(c.first, firstRead{t, from})
+	c.first = append(c.first, firstRead{t, t.name(), from})
 	s.flags |= sHeld
 	return true
 }
@@ -262,10 +263,10 @@ func (p *page) Work() {
 	n := p.s.node
 	p.upTo = n.posted.Load() // first: all of it can be read
 	r := &Range{Channels: p.names, Epoch: n.epoch.Load(), After: p.after, Taken: time.Now(), Limit: n.opts.bounds.page}
-	p.events, p.gaps, p.err = n.read(r, pageBytes)
+	whole := p.read(r)
 	if k := len(p.events); k > 0 {
 		last := p.events[k-1].p.Number
-		if k == n.opts.bounds.page || size(p.events) >= pageBytes {
+		if !whole || k == r.Limit {
 			p.upTo = last
 		}
 		p.upTo = max(p.upTo, last)
@@ -273,32 +274,31 @@ func (p *page) Work() {
 	p.s.hub.loop.PostTask(p)
 }
 
-// read reads at most so many bytes, and one publication more.
-func (n *Node) read(r *Range, most int) (events []*event, gaps []*GapError, err error) {
-	ctx, cancel := context.WithCancel(n.ctx)
+// read reads at most pageBytes, and one publication more. It ends before a gap that
+// comes in the midst: the next page begins with that. It reports whether it came to
+// the end of what was asked for.
+func (p *page) read(r *Range) (whole bool) {
+	ctx, cancel := context.WithCancel(p.s.node.ctx)
 	defer cancel()
 	bytes := 0
-	for p, err := range n.broker.Read(ctx, r) {
-		if g, ok := errors.AsType[*GapError](err); ok {
-			gaps = append(gaps, g)
+	for q, err := range p.s.node.broker.Read(ctx, r) {
+		g, ok := errors.AsType[*GapError](err)
+		switch {
+		case ok && len(p.events) > 0:
+			return false
+		case ok:
+			p.gaps = append(p.gaps, g)
 			continue
+		case err != nil:
+			p.err = err
+			return false
 		}
-		if err != nil {
-			return events, gaps, err
-		}
-		events = append(events, newEvent(p))
-		if bytes += len(p.Data); bytes >= most {
-			break
+		p.events = append(p.events, newEvent(q))
+		if bytes += len(q.Data); bytes >= pageBytes {
+			return false
 		}
 	}
-	return events, gaps, nil
-}
-
-func size(events []*event) (n int) {
-	for _, e := range events {
-		n += len(e.p.Data)
-	}
-	return n
+	return true
 }
 
 // Run sends what was read.
@@ -316,9 +316,10 @@ func (p *page) Run(now time.Time) {
 		return
 	}
 	for _, g := range p.gaps {
-		if t := s.find(g.Channel); t != nil && t.catches() && t.after < g.After && c.news(t, g) {
-			s.tellGap(gap{t, s.node.at(t.after, now), s.node.at(g.After, now)})
-			t.after = g.After
+		if t := s.find(g.Channel); t != nil && t.catches() && t.after < max(g.After, g.Lost) && c.news(t, g) {
+			to := max(t.after, g.After)
+			s.tellGap(gap{t, s.node.at(t.after, now), s.node.at(to, now)})
+			t.after = to
 		}
 	}
 	if len(p.events) > 0 && s.sendEvents(p.events) {

@@ -42,7 +42,7 @@ func (s *Session) readFirst(time.Time) {
 func (p *placing) Work() {
 	n, now := p.s.node, time.Now()
 	for _, r := range p.reads {
-		f, err := n.place(r.sub.list.topic.name, r.from, now)
+		f, err := n.place(r.name, r.from, now)
 		if err != nil {
 			p.err = err
 			break
