@@ -129,11 +129,15 @@ func (l *leaving) hook(_ context.Context, e *longwire.DisconnectEvent) {
 	l.list = append(l.list, e)
 }
 
-// of returns what was heard about one session.
-func (l *leaving) of(session string) (list []*longwire.DisconnectEvent) {
+func (l *leaving) all() []*longwire.DisconnectEvent {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, e := range l.list {
+	return l.list[:len(l.list):len(l.list)]
+}
+
+// of returns what was heard about one session.
+func (l *leaving) of(session string) (list []*longwire.DisconnectEvent) {
+	for _, e := range l.all() {
 		if e.ID == session {
 			list = append(list, e)
 		}

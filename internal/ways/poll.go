@@ -3,6 +3,7 @@ package ways
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -95,28 +96,40 @@ func (c *pollClient) take(resp *http.Response) error {
 	return nil
 }
 
+// Receive returns a ping for an answer that is empty.
 func (c *pollClient) Receive() (string, error) {
-	for len(c.queue) == 0 {
-		if c.end != nil {
-			return "", c.end
-		}
-		url := c.up.s.URL("/connect/"+c.up.session, fmt.Sprintf("wait=25s&ack=%d", c.answer))
-		req, err := http.NewRequestWithContext(c.ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return "", err
-		}
-		req.Header.Set("Longwire-Secret", c.up.secret)
-		resp, err := c.polls.Do(req)
-		if err != nil {
-			return "", endOf(err)
-		}
-		if err := c.take(resp); err != nil {
+	if len(c.queue) == 0 && c.end == nil {
+		if err := c.poll(); err != nil {
 			return "", err
 		}
 	}
-	f := c.queue[0]
-	c.queue = c.queue[1:]
-	return f, nil
+	switch {
+	case len(c.queue) > 0:
+		f := c.queue[0]
+		c.queue = c.queue[1:]
+		return f, nil
+	case c.end != nil:
+		return "", c.end
+	}
+	return fmt.Sprintf(`{"op":"ping","position":%q}`, c.Standing()), nil
+}
+
+func (c *pollClient) poll() error {
+	url := c.up.s.URL("/connect/"+c.up.session, fmt.Sprintf("wait=25s&ack=%d", c.answer))
+	req, err := http.NewRequestWithContext(c.ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Longwire-Secret", c.up.secret)
+	resp, err := c.polls.Do(req)
+	if err != nil {
+		return endOf(err)
+	}
+	err = c.take(resp)
+	if e, ok := errors.AsType[*wire.Error](err); ok {
+		return &End{Code: e.Code, Reason: e.Message, Err: err}
+	}
+	return err
 }
 
 func (c *pollClient) Send(frame string) error { return c.up.send(frame) }
