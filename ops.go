@@ -185,7 +185,13 @@ func (s *Session) replySubscribed(now time.Time, l *line, id uint64, t *sub, gap
 		return
 	}
 	at := formatPosition(s.node.epoch.Load(), t.after, now)
-	s.reply(l, wire.AppendSubscribeReply(s.hub.scratch[:0], id, t.name(), string(at), gap))
+	b := wire.AppendSubscribeReply(s.hub.scratch[:0], id, t.name(), string(at), gap)
+	if s.line == l && s.flags&sTailed != 0 && s.more.catching() == 0 {
+		// The event has an id: with an older one the peer would come back to before it subscribed.
+		s.tell(bytes.Clone(b), s.position(now))
+		return
+	}
+	s.reply(l, b)
 }
 
 // maySubscribe checks what no hook is asked about.

@@ -1,0 +1,172 @@
+package longwire_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/longwire/longwire/internal/ways"
+)
+
+// lastID is what an EventSource would say in Last-Event-ID.
+func (p *peer) lastID() string {
+	p.t.Helper()
+	synctest.Wait()
+	return p.Client.(interface{ LastID() string }).LastID()
+}
+
+// position returns the part of an id before the slash, and wants the rest to be
+// the session's.
+func (p *peer) position(id string) string {
+	p.t.Helper()
+	at, tail, ok := strings.Cut(id, "/")
+	if !ok || tail != p.session+"."+p.secret {
+		p.fatal("the id is %q, the session %s.%s", id, p.session, p.secret)
+	}
+	return at
+}
+
+// source connects as EventSource does: with an address, and an id when it comes
+// back.
+func (r *rig) source(query, lastID string) *peer {
+	r.t.Helper()
+	c, err := ways.Read(r.t, &r.Server, "/connect", query, "text/event-stream", lastID)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return r.meet(way("sse"), c)
+}
+
+func TestEventIDs(t *testing.T) {
+	inBubble(t, openToAll, func(t *testing.T, r *rig) {
+		p := r.source("channel=a", "")
+		f := p.connected()
+		if at := p.position(p.lastID()); at != f.Position {
+			t.Errorf("the id stands at %s, connected at %s", at, f.Position)
+		}
+		p.reply(`{"op":"subscribe","channel":"b.*"}`)
+		r.numbers("other", 1, 5)
+		if r.numbers("b.x", 6, 6); p.position(p.lastID()) != p.numbers("b.x", 6, 6) {
+			t.Errorf("the id is %s", p.lastID())
+		}
+		r.numbers("other", 7, 9)
+		time.Sleep(16 * time.Second)
+		if at := p.position(p.lastID()); number(at) != "9" {
+			t.Errorf("the heartbeat's id stands at %s", at)
+		}
+		p.silent()
+	})
+}
+
+// TestEventSourceComes back with its address as it was and its last id: that
+// wins, and subscriptions made by POST are kept.
+func TestEventSourceComesBack(t *testing.T) {
+	inBubble(t, openToAll, func(t *testing.T, r *rig) {
+		r.numbers("a", 1, 2)
+		p := r.source("channel=a&since=all", "")
+		p.connected()
+		p.numbers("a", 1, 2)
+		p.reply(`{"op":"subscribe","channel":"b"}`)
+		r.numbers("b", 3, 3)
+		p.numbers("b", 3, 3)
+		for i := 4; i < 40; i += 3 {
+			id := p.lastID()
+			p.Cut()
+			time.Sleep(3 * time.Second)
+			r.numbers("a", i, i)
+			r.numbers("b", i+1, i+1)
+			n := r.source("channel=a&since=all", id)
+			if f := n.connected(); f.Session != p.session || len(f.Subscriptions) != 2 || f.Subscriptions[0].Gap {
+				n.fatal("resumed: %v", f)
+			}
+			p = n
+			p.numbers("a", i, i)
+			p.numbers("b", i+1, i+1)
+			r.numbers("b", i+2, i+2)
+			p.numbers("b", i+2, i+2)
+		}
+		p.silent()
+	})
+}
+
+// TestCutBeforeTheFirstEvent comes back with the id of the stream's first block.
+func TestCutBeforeTheFirstEvent(t *testing.T) {
+	inBubble(t, openToAll, func(t *testing.T, r *rig) {
+		r.numbers("a", 1, 2)
+		p := r.source("channel=a", "")
+		p.connected()
+		id := p.lastID()
+		p.reply(`{"op":"subscribe","channel":"b"}`)
+		p.Cut()
+		r.numbers("a", 3, 3)
+		r.numbers("b", 4, 4)
+		n := r.source("channel=a", id)
+		if f := n.connected(); f.Session != p.session {
+			n.fatal("resumed: %v", f)
+		}
+		n.numbers("a", 3, 3)
+		n.numbers("b", 4, 4)
+		n.silent()
+	})
+}
+
+// TestSubscribedAfterTheID is a subscription from now on whose reply was the last
+// that came: what was published before it is not what the client missed.
+func TestSubscribedAfterTheID(t *testing.T) {
+	inBubble(t, openToAll, func(t *testing.T, r *rig) {
+		p := r.source("channel=a", "")
+		p.connected()
+		r.numbers("b", 1, 3)
+		p.reply(`{"op":"subscribe","channel":"b"}`)
+		id := p.lastID()
+		p.Cut()
+		r.numbers("b", 4, 4)
+		n := r.source("channel=a", id)
+		n.connected()
+		n.numbers("b", 4, 4)
+		n.silent()
+	})
+}
+
+// TestNoIDWhileCatchingUp adds a subscription from the past to a live one. While it
+// catches up no event may stand ahead of it; so a cut in the midst loses nothing.
+func TestNoIDWhileCatchingUp(t *testing.T) {
+	inBubble(t, openToAll, func(t *testing.T, r *rig) {
+		const old = 900 // more than a page, and than what a link queues
+		text := strings.Repeat("x", 400)
+		for range old {
+			r.publish("b", text)
+		}
+		p := r.source("channel=a", "")
+		p.connected()
+		p.hold()
+		if err := p.Send(`{"op":"subscribe","id":7,"channel":"b","since":"all"}`); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		r.numbers("a", 1, 5)
+		p.free()
+		had := map[string]bool{} // positions of messages
+		for len(had) < old/2 {
+			if f := p.next(); f.Op == "message" {
+				had[f.Position] = true
+			}
+		}
+		p.hold()
+		id := p.lastID()
+		for len(p.hears) > 0 { // what came before it stopped reading
+			had[p.next().Position] = true
+		}
+		p.Cut()
+		n := r.source("channel=a", id)
+		n.connected()
+		r.numbers("a", 9, 9)
+		for f := n.want("message"); string(f.Data) != `"9"`; f = n.want("message") {
+			had[f.Position] = true
+		}
+		if len(had) != old+5 {
+			n.fatal("had %d messages by both links, want %d", len(had), old+5)
+		}
+	})
+}
