@@ -14,6 +14,16 @@ import (
 // programs, a message for people.
 type Error = wire.Error
 
+// A Code says what an [Error] is, in one word. Package wire has the list.
+type Code = wire.Code
+
+// Codes that a caller may want to tell from others.
+const (
+	CodeBadChannel     = wire.CodeBadChannel
+	CodeBadRequest     = wire.CodeBadRequest
+	CodeOutcomeUnknown = wire.CodeOutcomeUnknown
+)
+
 // ErrClosed says that the client was closed.
 var ErrClosed = errors.New("client: closed")
 
@@ -52,7 +62,9 @@ type Client struct {
 	done chan struct{}      // closed when run has ended
 	wake chan struct{}      // capacity 1: there is something to send
 
-	backoff backoff // owned by run
+	// Owned by run, before that by Dial.
+	backoff backoff
+	begun   bool // it was connected once
 
 	mu sync.Mutex
 	// Guarded by mu.

@@ -63,6 +63,10 @@ func (c *Client) greet(ctx context.Context) (link, error) {
 		l.close()
 		return nil, err
 	}
+	if c.begun && c.opts.Back != nil {
+		c.opts.Back()
+	}
+	c.begun = true
 	c.welcome(f, g)
 	return l, nil
 }

@@ -131,9 +131,6 @@ func (c *Client) again(ctx context.Context, err error) (link, error) {
 		var l link
 		if l, err = c.connect(ctx); err == nil {
 			c.expire()
-			if c.opts.Back != nil {
-				c.opts.Back()
-			}
 			return l, nil
 		}
 	}

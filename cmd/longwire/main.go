@@ -25,6 +25,10 @@ type commands struct {
 	Config configFile `help:"YAML file with flags by their names, such as \"http: 127.0.0.1:9000\"." placeholder:"FILE" env:"LONGWIRE_CONFIG"`
 
 	Serve   serveCmd   `cmd:"" help:"Serve channels over TCP, WebSocket and HTTP."`
+	Sub     subCmd     `cmd:"" help:"Print what is published to channels."`
+	Pub     pubCmd     `cmd:"" help:"Publish to a channel."`
+	History historyCmd `cmd:"" help:"Print what is kept of a channel."`
+	Call    callCmd    `cmd:"" help:"Ask the server's program for something."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
@@ -54,8 +58,8 @@ func run(args []string) int {
 		return fail(exitUsage, fmt.Errorf("%w\nFor more: longwire --help", err))
 	}
 	err = ctx.Run()
-	if _, bad := errors.AsType[*server.UsageError](err); bad {
-		return fail(exitUsage, fmt.Errorf("%w\nFor more: longwire %s --help", err, ctx.Command()))
+	if _, bad := errors.AsType[*server.UsageError](err); bad || misused(err) {
+		return fail(exitUsage, fmt.Errorf("%w\nFor more: longwire %s --help", err, ctx.Selected().Name))
 	}
 	if err != nil {
 		return fail(exitFailure, err)
@@ -64,6 +68,6 @@ func run(args []string) int {
 }
 
 func fail(code int, err error) int {
-	fmt.Fprintln(os.Stderr, "longwire:", err)
+	say(err.Error())
 	return code
 }
