@@ -111,7 +111,7 @@ func (c *pollClient) Receive() (string, error) {
 	case c.end != nil:
 		return "", c.end
 	}
-	return fmt.Sprintf(`{"op":"ping","position":%q}`, c.Standing()), nil
+	return pingAt(c.Standing()), nil
 }
 
 func (c *pollClient) poll() error {

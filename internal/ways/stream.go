@@ -107,9 +107,12 @@ func (c *streamClient) next() (string, error) {
 		return nextLine(c.in)
 	}
 	for {
-		event, data, err := c.event()
+		event, data, ping, err := c.event()
 		if err != nil {
 			return "", endOf(err)
+		}
+		if ping {
+			return pingAt(c.LastID()), nil
 		}
 		if event == "close" {
 			return "", closeIn(`{"op":"close",` + data[1:])
@@ -120,18 +123,26 @@ func (c *streamClient) next() (string, error) {
 	}
 }
 
+// pingAt is the frame that a heartbeat in another form stands for.
+func pingAt(id string) string {
+	at, _, _ := strings.Cut(id, "/")
+	return fmt.Sprintf(`{"op":"ping","position":%q}`, at)
+}
+
 // event reads one block (WHATWG HTML, section 9.2.6).
-func (c *streamClient) event() (event, data string, err error) {
+func (c *streamClient) event() (event, data string, ping bool, err error) {
 	for {
 		line, err := c.in.ReadString('\n')
 		if err != nil {
-			return "", "", err
+			return "", "", false, err
 		}
 		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
 		value = strings.TrimPrefix(value, " ")
 		switch {
 		case line == "\n":
-			return event, data, nil
+			return event, data, ping, nil
+		case name == "":
+			ping = true // a comment
 		case name == "event":
 			event = value
 		case name == "data":
