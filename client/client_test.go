@@ -2,14 +2,17 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/testcert"
 	"github.com/longwire/longwire/wire"
 )
 
@@ -133,7 +136,7 @@ func TestNothingLost(t *testing.T) {
 		if len(k.gaps)+len(old.gaps) > 0 {
 			t.Error("there are gaps")
 		}
-		if via != SSE && via != NDJSON && via != Poll && c.Session() != session { // theirs may be given up
+		if via != SSE && via != NDJSON && c.Session() != session { // of theirs below
 			t.Errorf("the session was %s and is %s", session, c.Session())
 		}
 	})
@@ -239,6 +242,75 @@ func TestCall(t *testing.T) {
 		<-over
 		if got, err := c.Call(t.Context(), "echo", text("again")); err != nil || string(got.Bytes) != "again" {
 			t.Errorf("%v, %v", got, err)
+		}
+	})
+}
+
+// A stream's session is resumed too, unless it is cut while a POST is under way:
+// then nobody knows which numbers were used.
+func TestStreamSession(t *testing.T) {
+	h := newHouse(t, &longwire.Options{})
+	for _, via := range []Via{SSE, NDJSON} {
+		c := h.dial(t, via)
+		for n := 0; ; n++ {
+			if _, err := c.Publish(t.Context(), "a", text("x"), nil); err != nil {
+				t.Fatal(err)
+			}
+			session := c.Session()
+			c.interrupt()
+			if c.Session() == session {
+				break
+			}
+			if n == 20 {
+				t.Fatalf("%s: never the same session", via)
+			}
+		}
+	}
+}
+
+// The token is told whatever the way.
+func TestToken(t *testing.T) {
+	h := newHouse(t, &longwire.Options{Handler: longwire.Handler{Connect: func(_ context.Context, r *longwire.ConnectRequest) (*longwire.Peer, error) {
+		if r.Token != "open sesame" {
+			return nil, &wire.Error{Code: wire.CodeUnauthorized}
+		}
+		return nil, nil
+	}}})
+	everyWay(t, func(t *testing.T, via Via) {
+		c, err := Dial(t.Context(), h.addr(via), &Options{Via: via, Token: "open sesame"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if _, err := Dial(t.Context(), h.addr(via), &Options{Via: via}); wire.CodeOf(err) != wire.CodeUnauthorized {
+			t.Errorf("without a token: %v", err)
+		}
+	})
+}
+
+// With TLS all ways are the same; without the server's certificate there is none.
+func TestTLS(t *testing.T) {
+	h := newHouse(t, &longwire.Options{})
+	cert, pool := testcert.New(t)
+	wrap := func(ln net.Listener) net.Listener {
+		return tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}})
+	}
+	web, lines := newRelay(t, h.http.to, wrap), newRelay(t, h.tcp.to, wrap)
+	everyWay(t, func(t *testing.T, via Via) {
+		addr := "https://" + web.addr
+		if via == TCP {
+			addr = "tls://" + lines.addr
+		}
+		if _, err := Dial(t.Context(), addr, &Options{Via: via}); err == nil {
+			t.Error("an unknown certificate is trusted")
+		}
+		c, err := Dial(t.Context(), addr, &Options{Via: via, TLS: &tls.Config{RootCAs: pool}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Publish(t.Context(), "a", text("x"), nil); err != nil {
+			t.Error(err)
 		}
 	})
 }

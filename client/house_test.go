@@ -46,7 +46,7 @@ func newHouse(t *testing.T, o *longwire.Options) *house {
 	var wg sync.WaitGroup
 	wg.Go(func() { httpSrv.Serve(httpLn) })
 	wg.Go(func() { tcpSrv.Serve(tcpLn) })
-	h.http, h.tcp = newRelay(t, httpLn.Addr().String()), newRelay(t, tcpLn.Addr().String())
+	h.http, h.tcp = newRelay(t, httpLn.Addr().String(), nil), newRelay(t, tcpLn.Addr().String(), nil)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
@@ -133,7 +133,7 @@ func everyWay(t *testing.T, f func(t *testing.T, via Via)) {
 
 // A relay passes connections on until they are cut.
 type relay struct {
-	addr string
+	addr, to string
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -141,9 +141,13 @@ type relay struct {
 	shut  bool // nobody is let through
 }
 
-func newRelay(t *testing.T, to string) *relay {
+// newRelay has connections wrapped on the client's side unless wrap is nil.
+func newRelay(t *testing.T, to string, wrap func(net.Listener) net.Listener) *relay {
 	ln := listen(t)
-	r := &relay{addr: ln.Addr().String(), conns: make(map[net.Conn]struct{})}
+	if wrap != nil {
+		ln = wrap(ln)
+	}
+	r := &relay{addr: ln.Addr().String(), to: to, conns: make(map[net.Conn]struct{})}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {

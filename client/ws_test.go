@@ -139,7 +139,7 @@ func TestUpgradeRefused(t *testing.T) {
 		}, wire.CodeOverloaded},
 		"proxy":    {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }, wire.CodeUnavailable},
 		"page":     {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") }, wire.CodeBadRequest},
-		"redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 302) }, wire.CodeBadRequest},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, wire.CodeBadRequest},
 		"wrong key": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Connection", "Upgrade")
 			w.Header().Set("Upgrade", "websocket")
