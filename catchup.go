@@ -200,22 +200,30 @@ func (s *Session) least() uint64 {
 // whether the link has no more room.
 func (s *Session) sendEvents(events []*event) (full bool) {
 	for _, e := range events {
+		var next *sub // one behind the last, which is to be known
 		for _, t := range s.subs {
-			if t.catches() && t.list.topic.matches(e.p.Channel) && s.more.catch.wants(t, e.p.Number) {
-				if !s.sendTo(t, e.message(t.list.topic), e.p.Number) {
-					s.reached(e.p.Number - 1)
-					return true
-				}
+			if !t.catches() || !t.list.topic.matches(e.p.Channel) || !s.more.catch.wants(t, e.p.Number) {
+				continue
 			}
+			if next != nil && !s.sendTo(next, e, true) {
+				return true
+			}
+			next = t
+		}
+		if next != nil && !s.sendTo(next, e, false) {
+			return true
 		}
 	}
 	s.reached(events[len(events)-1].p.Number)
 	return false
 }
 
-// sendTo sends one message to one that catches up. It reports whether that went.
-func (s *Session) sendTo(t *sub, m *Message, number uint64) bool {
-	if err := s.send(s.tokened(m)); err != nil {
+// sendTo sends an event to one that catches up; again is whether others get it
+// as well. It reports whether that went.
+func (s *Session) sendTo(t *sub, e *event, again bool) bool {
+	number := e.p.Number
+	if err := s.send(s.tokened(e.message(t.list.topic), again)); err != nil {
+		s.reached(number - 1)
 		if errors.Is(err, ErrFull) {
 			s.fallBehind(nil, 0)
 		}
@@ -315,13 +323,15 @@ func (p *page) Run(now time.Time) {
 		s.retry(now)
 		return
 	}
+	var gaps []gap
 	for _, g := range p.gaps {
 		if t := s.find(g.Channel); t != nil && t.catches() && t.after < max(g.After, g.Lost) && c.news(t, g) {
 			to := max(t.after, g.After)
-			s.tellGap(gap{t, s.node.at(t.after, now), s.node.at(to, now)})
+			gaps = append(gaps, gap{t, s.node.at(t.after, now), s.node.at(to, now)})
 			t.after = to
 		}
 	}
+	s.tellGaps(now, gaps)
 	if len(p.events) > 0 && s.sendEvents(p.events) {
 		return
 	}
@@ -347,9 +357,16 @@ func (n *Node) at(number uint64, t time.Time) Position {
 	return formatPosition(n.epoch.Load(), number, t)
 }
 
-// tellGap tells of a gap, also a link without room: nothing follows before it.
-func (s *Session) tellGap(g gap) {
-	s.tell(appendGap(nil, g), g.position)
+// tellGaps tells of gaps, also a link without room: nothing follows before them.
+// Where the session stands then, the last one says.
+func (s *Session) tellGaps(now time.Time, gaps []gap) {
+	for i, g := range gaps {
+		var at Position
+		if i == len(gaps)-1 && s.more.catching() == len(s.subs) {
+			at = s.position(now)
+		}
+		s.tell(appendGap(nil, g), at)
+	}
 }
 
 // retryAfter is how long a session waits before it reads again after an error.

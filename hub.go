@@ -130,7 +130,7 @@ func (h *hub) hand(served int) (int, bool) {
 		}
 		s := l.subs[l.next]
 		l.next++
-		if s.deliver(h.batch[h.at:h.end], h.joined) {
+		if s.deliver(h.at, h.end, h.joined) {
 			served++
 		}
 	}
@@ -199,11 +199,11 @@ func (h *hub) ahead(s *Session) {
 		return
 	}
 	for i := h.at; i < len(h.batch) && s.more.catching() == 0; i++ {
-		e := h.batch[i : i+1]
-		if t := s.find(e[0].list.topic.name); t != nil && t.list == e[0].list && !(i < h.end && t.index < t.list.next) {
-			t.deliver(e, nil)
+		e := &h.batch[i]
+		if t := s.find(e.list.topic.name); t != nil && t.list == e.list && !(i < h.end && t.index < t.list.next) {
+			t.deliver(i, i+1, nil)
 			if !t.catches() {
-				t.after = max(t.after, e[0].number)
+				t.after = max(t.after, e.number)
 			}
 		}
 	}

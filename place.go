@@ -167,9 +167,7 @@ func (s *Session) placed(now time.Time, p *placing) {
 		c.then = nil
 		then(now, gaps)
 	}
-	for _, g := range gaps {
-		s.tellGap(g)
-	}
+	s.tellGaps(now, gaps)
 	s.catchUp(now)
 	s.goOn(now)
 }

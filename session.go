@@ -127,15 +127,33 @@ func (s *Session) position(now time.Time) Position {
 }
 
 // tokened returns m as it may leave on a link that resumes by one token: without
-// one while some subscriptions catch up, because it would be ahead of them.
-func (s *Session) tokened(m *Message) *Message {
+// one while some subscriptions catch up, because it would be ahead of them, or if
+// another subscription gets the same publication again, because only the last of
+// them says that it was delivered.
+func (s *Session) tokened(m *Message, again bool) *Message {
 	if s.flags&sToken == 0 || m.at == "" {
 		return m
 	}
-	if c := s.more.catching(); c > 0 && c < len(s.subs) {
+	if c := s.more.catching(); again || c > 0 && c < len(s.subs) {
 		return NewMessage(m.kind, m.data)
 	}
 	return m
+}
+
+// again reports whether, on a link that resumes by one token, the publication of an
+// entry of the hub's batch comes once more, for another subscription.
+func (s *Session) again(i int) bool {
+	if s.flags&sToken == 0 || len(s.subs) == 1 {
+		return false
+	}
+	batch := s.hub.batch
+	for n := batch[i].number; i+1 < len(batch) && batch[i+1].number == n; i++ {
+		l := batch[i+1].list
+		if t := s.find(l.topic.name); t != nil && t.list == l && t.after < n {
+			return true
+		}
+	}
+	return false
 }
 
 // inboxOf returns the session's inbox, or an empty name.

@@ -26,24 +26,25 @@ const (
 func (s *sub) name() string  { return s.list.topic.name }
 func (s *sub) catches() bool { return s.flags&subCatching != 0 }
 
-// deliver hands a live subscription a run of its list. It reports whether there
-// was something to do.
-func (s *sub) deliver(run []entry, joined []*Message) bool {
+// deliver hands a live subscription a run of its list, which is a part of the hub's
+// batch. It reports whether there was something to do.
+func (s *sub) deliver(at, end int, joined []*Message) bool {
 	ss := s.session
 	if ss.line == nil || s.flags&subCatching != 0 {
 		return false
 	}
-	if len(joined) == 1 && s.after < run[0].number && ss.flags&sTailed == 0 && ss.more.catching() == 0 {
+	batch := ss.hub.batch
+	if len(joined) == 1 && s.after < batch[at].number && ss.flags&sTailed == 0 && ss.more.catching() == 0 && !ss.again(end-1) {
 		if ss.send(joined[0]) == nil {
 			return true
 		}
 	}
-	for i := range run {
-		e := &run[i]
+	for i := at; i < end; i++ {
+		e := &batch[i]
 		if e.number <= s.after {
 			continue
 		}
-		if err := ss.send(ss.tokened(e.m)); err != nil {
+		if err := ss.send(ss.tokened(e.m, ss.again(i))); err != nil {
 			if errors.Is(err, ErrFull) {
 				ss.fallBehind(s, e.number-1)
 			}

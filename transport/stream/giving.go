@@ -43,6 +43,7 @@ func (p *poll) give(now time.Time) {
 
 // next makes an answer of what waits, and keeps it if there is something.
 func (p *poll) next() reply {
+	p.settled() // first: a receiver may hand out what it is in the middle of
 	var elements []byte
 	if n := len(p.l.box.buf); n > 0 {
 		p.number++
