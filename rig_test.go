@@ -69,6 +69,7 @@ func newRig(t *testing.T, o longwire.Options) *rig {
 		if err := n.Close(ctx); err != nil {
 			t.Error("Node.Close:", err)
 		}
+		time.Sleep(time.Second) // net/http waits half of it before it closes on who sent too much
 	})
 	return r
 }
