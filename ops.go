@@ -20,9 +20,9 @@ func (s *Session) take(now time.Time, l *line, p []byte) {
 	}
 	f := &s.hub.frame
 	err := parse(f, p)
-	if !l.late && err == nil {
+	if !l.late && (err == nil || s.flags&sPolled != 0) { // a POST opens a session whatever it says
 		l.late = true
-		if s.begins(now, l, f, p) {
+		if s.begins(now, l, f, p, err == nil) {
 			return
 		}
 	}
@@ -47,11 +47,11 @@ func parse(f *wire.Frame, p []byte) error {
 
 // begins sees to the beginning of a session by its first frame. It reports
 // whether the frame was taken up, or waits.
-func (s *Session) begins(now time.Time, l *line, f *wire.Frame, p []byte) bool {
+func (s *Session) begins(now time.Time, l *line, f *wire.Frame, p []byte, legible bool) bool {
 	switch {
 	case s.flags&sBegun != 0:
 		return false
-	case f.Op == wire.OpConnect:
+	case legible && f.Op == wire.OpConnect:
 		l.connect(now, newConnecting(f, s.node.opts.MaxSubscriptions))
 		return true
 	case s.node.opts.Handler.Connect == nil:

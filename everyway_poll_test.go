@@ -1,0 +1,198 @@
+package longwire_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/ways"
+	"github.com/longwire/longwire/wire"
+)
+
+// A polled session is polled request by request.
+type polled struct {
+	r               *rig
+	session, secret string
+}
+
+// A polling is the answer to a poll.
+type polling struct {
+	Answer     int
+	Messages   []frame
+	Position   string
+	Superseded bool
+	answered
+}
+
+func (r *rig) decode(a answered, err error) polling {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	p := polling{answered: a}
+	if a.status/100 != 2 {
+		return p
+	}
+	if err := json.Unmarshal([]byte(a.body), &p); err != nil || a.header.Get("Longwire-Answer") != fmt.Sprint(p.Answer) {
+		r.t.Fatalf("an answer that is none: %+v: %v", a, err)
+	}
+	return p
+}
+
+// begin posts the frames that open a polled session.
+func (r *rig) begin(frames ...string) (polled, polling) {
+	r.t.Helper()
+	a := r.decode(r.do("POST", "/connect", strings.Join(frames, "\n")), nil)
+	if a.status != 201 || len(a.Messages) == 0 || a.Messages[0].Op != "connected" || a.Answer != 1 || a.header.Get("Cache-Control") != "no-store" {
+		r.t.Fatalf("POST /connect was answered %+v", a)
+	}
+	return polled{r, a.Messages[0].Session, a.Messages[0].Secret}, a
+}
+
+// poll polls once.
+func (s polled) poll(query string) polling {
+	s.r.t.Helper()
+	return s.r.decode(s.tryPoll(s.r.t.Context(), query))
+}
+
+func (s polled) tryPoll(ctx context.Context, query string) (answered, error) {
+	return s.r.tryDo(ctx, "GET", "/connect/"+s.session+"?"+query, "", "Longwire-Secret", s.secret)
+}
+
+func TestBeginPolling(t *testing.T) {
+	inBubble(t, openToAll, func(t *testing.T, r *rig) {
+		r.publish("x", "1")
+		s, a := r.begin(`{"op":"connect","id":1,"subscribe":[{"channel":"x","since":"all"}]}`, `{"op":"dance","id":2}`)
+		for seen := len(a.Messages); seen < 3; {
+			a = s.poll(fmt.Sprintf("wait=20s&ack=%d", a.Answer))
+			if seen += len(a.Messages); len(a.Messages) == 0 || number(a.Position) != "1" || a.header.Get("Longwire-Position") != a.Position {
+				t.Fatalf("answered %+v", a)
+			}
+		}
+		for _, body := range []string{"", "\n \n"} {
+			_, a := r.begin(body)
+			if len(a.Messages) != 1 || a.Messages[0].ID != 0 {
+				t.Errorf("an empty POST was answered %+v", a)
+			}
+		}
+	})
+}
+
+func TestPollAnswers(t *testing.T) {
+	inBubble(t, openToAll, func(t *testing.T, r *rig) {
+		s, _ := r.begin(`{"op":"connect","id":1,"subscribe":[{"channel":"x"}]}`)
+		r.publish("x", "1")
+		first := s.poll("wait=20s&ack=1")
+		if first.Answer != 2 || len(first.Messages) != 1 {
+			t.Fatalf("answered %+v", first)
+		}
+		r.publish("x", "2")
+		for _, query := range []string{"wait=20s&ack=1", "wait=0", "wait=20s&ack=0"} { // not acknowledged: given again, as it was
+			if again := s.poll(query); again.body != first.body {
+				t.Errorf("?%s was answered %+v, want %s", query, again, first.body)
+			}
+		}
+		next := s.poll("wait=20s&ack=2")
+		if next.Answer != 3 || len(next.Messages) != 1 || string(next.Messages[0].Data) != `"2"` {
+			t.Errorf("answered %+v", next)
+		}
+		for _, query := range []string{"ack=4", "ack=-1", "ack=x", "ack=18446744073709551616", "wait=-1s", "wait=soon"} {
+			if a := s.poll(query); a.status != 400 || !strings.Contains(a.body, `"bad_request"`) {
+				t.Errorf("?%s was answered %+v", query, a)
+			}
+		}
+		begun := time.Now()
+		r.publish("other", "3")
+		if a := s.poll("wait=20s&ack=3"); a.Answer != 3 || len(a.Messages) != 0 || number(a.Position) != "3" || time.Since(begun) != 20*time.Second {
+			t.Errorf("answered %+v after %v", a, time.Since(begun))
+		}
+	})
+}
+
+func TestTwoPolls(t *testing.T) {
+	inBubble(t, openToAll, func(t *testing.T, r *rig) {
+		s, _ := r.begin(`{"op":"connect","id":1,"subscribe":[{"channel":"x"}]}`)
+		older := make(chan polling)
+		go func() { older <- s.poll("wait=20s&ack=1") }()
+		synctest.Wait()
+		newer := make(chan polling)
+		go func() { newer <- s.poll("wait=20s&ack=1") }()
+		if a := <-older; !a.Superseded || len(a.Messages) != 0 || a.Position != "" {
+			t.Errorf("the older was answered %+v", a)
+		}
+		r.publish("x", "1")
+		if a := <-newer; a.Superseded || len(a.Messages) != 1 {
+			t.Errorf("the newer was answered %+v", a)
+		}
+	})
+}
+
+// TestPollCut cuts polls that wait: what is answered to nobody is given again.
+func TestPollCut(t *testing.T) {
+	inBubble(t, openToAll, func(t *testing.T, r *rig) {
+		s, a := r.begin(`{"op":"connect","id":1,"subscribe":[{"channel":"x"}]}`)
+		for i := range 5 {
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			if a, err := s.tryPoll(ctx, fmt.Sprintf("wait=20s&ack=%d", a.Answer)); err == nil {
+				t.Fatalf("answered %+v", a)
+			}
+			cancel()
+			r.numbers("x", i, i)
+			if a = s.poll(fmt.Sprintf("wait=20s&ack=%d", a.Answer)); len(a.Messages) != 1 || string(a.Messages[0].Data) != fmt.Sprintf(`"%d"`, i) {
+				t.Fatalf("answered %+v", a)
+			}
+		}
+	})
+}
+
+// TestPollSlowHook has somebody decide slowly about a client whose first frame is no good.
+func TestPollSlowHook(t *testing.T) {
+	o := longwire.Options{Open: true, Handler: longwire.Handler{Connect: func(context.Context, *longwire.ConnectRequest) (*longwire.Peer, error) {
+		time.Sleep(2 * time.Second)
+		return nil, nil
+	}}}
+	inBubble(t, o, func(t *testing.T, r *rig) {
+		for _, body := range []string{"", "garbage", `{"op":"ping","id":3}`, "garbage\n" + `{"op":"ping","id":3}`} {
+			a := r.decode(r.do("POST", "/connect", body), nil)
+			var ops []string
+			for _, m := range a.Messages {
+				ops = append(ops, m.Op)
+			}
+			if !strings.Contains(strings.Join(ops, " "), "connected") {
+				t.Errorf("%q was answered %+v", body, a)
+			}
+		}
+	})
+}
+
+// TestNotPolled polls sessions that are not to be polled.
+func TestNotPolled(t *testing.T) {
+	everyWay(t, openToAll, func(t *testing.T, r *rig, w ways.Way) {
+		p := r.dial(w, ways.Options{})
+		s := polled{r, p.session, p.secret}
+		if w.Name == "poll" {
+			p.Cut()
+			time.Sleep(2 * time.Minute) // beyond the window
+			if a := s.poll(""); a.status != 410 {
+				t.Errorf("answered %+v", a)
+			}
+			return
+		}
+		if a := s.poll(""); a.status != wire.CodeSuperseded.Status() {
+			t.Errorf("answered %+v", a)
+		}
+		p.Cut()
+		time.Sleep(time.Second)
+		if a := s.poll(""); a.status != 410 || !strings.Contains(a.body, `"session_moved"`) {
+			t.Errorf("answered %+v", a)
+		}
+		n, _ := p.again(way("poll"), "", "x")
+		r.publish("x", "1")
+		n.message("x", `"1"`)
+	})
+}
