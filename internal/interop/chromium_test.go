@@ -18,6 +18,7 @@ func TestChromium(t *testing.T) {
 	b.part(t, "EventSource", func(t *testing.T) { testBrowserEventSource(t, b, false) })
 	b.part(t, "EventSource over HTTP 2", func(t *testing.T) { testBrowserEventSource(t, b, true) })
 	b.part(t, "WebSocket", func(t *testing.T) { testBrowserWebSocket(t, b) })
+	b.part(t, "sessions", func(t *testing.T) { testBrowserSessions(t, b) })
 	b.part(t, "foreign page", func(t *testing.T) { testForeignPage(t, b) })
 	b.part(t, "rebinding", func(t *testing.T) { testRebinding(t, b) })
 }
