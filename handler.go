@@ -14,8 +14,8 @@ import (
 // An error refuses: a [wire.Error] in it says with which code and message, any
 // other counts as forbidden, and its text is logged and not told.
 type Handler struct {
-	// Connect is asked when a session begins, and again when one is resumed with
-	// a token. Nil takes everybody, without a user.
+	// Connect is asked when a session begins, and again when one is resumed: only
+	// the same user gets it. Nil takes everybody, without a user.
 	Connect func(ctx context.Context, r *ConnectRequest) (*Peer, error)
 	// Disconnect hears, once, that a session has ended: the peer said goodbye, or did
 	// not come back within the resume window.
