@@ -44,7 +44,7 @@ func (s *Session) lost(now time.Time, c *Close) {
 // leaveLine parts the session from its link.
 func (s *Session) leaveLine() {
 	s.line = nil
-	s.flags &^= sFull | sHeld
+	s.flags &^= sFull | sOver | sHeld
 	if m := s.more; m != nil {
 		m.catch.first, m.catch.then = nil, nil
 	}
@@ -82,7 +82,7 @@ func (s *Session) end(now time.Time, c *Close) {
 		m.posts.drop()
 	}
 	if s.node.opts.Handler.Disconnect != nil {
-		s.hub.loop.Go(&farewell{s.node, &DisconnectEvent{ID: s.ID(), Peer: s.Peer(), Reason: c, Lived: now.Sub(s.since)}})
+		s.hub.loop.Go(&farewell{s.node, &DisconnectEvent{ID: s.ID(), Peer: s.Peer(), Reason: c, Lived: now.Sub(s.node.began) - s.began}})
 	}
 }
 

@@ -286,7 +286,7 @@ func (n *Node) knows(session string) bool {
 func (l *line) begin(now time.Time, c *connecting, p *Peer) {
 	s := l.s
 	s.flags |= sBegun
-	s.since = now
+	s.began = now.Sub(s.node.began)
 	s.id.make()
 	s.secret.make()
 	if p != nil {

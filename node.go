@@ -70,6 +70,7 @@ type Node struct {
 	own      bool // broker is the node's
 	ctx      context.Context
 	cancel   context.CancelFunc
+	began    time.Time
 	unlisten func()
 
 	index    index
@@ -87,7 +88,7 @@ type Node struct {
 
 // New starts a node. Close ends it.
 func New(o *Options) (*Node, error) {
-	n := &Node{}
+	n := &Node{began: time.Now()}
 	if o != nil {
 		n.opts = *o
 	}

@@ -14,7 +14,7 @@ import (
 
 // take takes up a frame.
 func (s *Session) take(now time.Time, l *line, p []byte) {
-	if s.busy() {
+	if s.busy() || s.more != nil && s.more.queue != nil {
 		s.enqueue(l, p)
 		return
 	}
@@ -27,6 +27,8 @@ func (s *Session) take(now time.Time, l *line, p []byte) {
 		}
 	}
 	switch {
+	case s.mustWait(f, err):
+		s.enqueue(l, p)
 	case err != nil:
 		s.refuse(l, f.ID, err)
 	case s.node.hooked(f.Op):
@@ -88,7 +90,11 @@ func (s *Session) obey(now time.Time, l *line, f *wire.Frame) {
 	default:
 		err = &wire.Error{Code: wire.CodeUnknownOp}
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case f.Op == wire.OpPublish:
+		s.acknowledge(l, f.ID, "").done(nil, err)
+	default:
 		s.refuse(l, f.ID, err)
 	}
 }
@@ -123,6 +129,15 @@ func (n *Node) errorOf(err error) *wire.Error {
 	return &wire.Error{Code: wire.CodeForbidden}
 }
 
+// failed returns what a peer is told if the broker failed, and nobody refused.
+func (n *Node) failed(err error) error {
+	if _, ok := errors.AsType[*wire.Error](err); ok {
+		return err
+	}
+	n.log.Error("longwire: the broker failed", "err", err)
+	return &wire.Error{Code: wire.CodeInternal}
+}
+
 // reply sends one frame on l, also beyond what a link queues: whoever does not
 // read his replies is not read any more. B may be used again.
 func (s *Session) reply(l *line, b []byte) {
@@ -135,7 +150,7 @@ func (s *Session) reply(l *line, b []byte) {
 	}
 	// It was taken whatever waited. Only who is refused hears Drained.
 	if _, err := l.link.SendFramed(nil, false); errors.Is(err, ErrFull) {
-		s.flags |= sFull
+		s.flags |= sFull | sOver
 		s.pace(l)
 	}
 }
@@ -143,7 +158,7 @@ func (s *Session) reply(l *line, b []byte) {
 // pace reads the peer only while there is room for its frames and the answers
 // to them.
 func (s *Session) pace(l *line) {
-	hold := s.flags&sFull != 0 || s.owed.Load() >= maxOwed || s.more != nil && s.more.queue.full()
+	hold := s.flags&sOver != 0 || s.owed.Load() >= maxOwed || s.more != nil && s.more.queue.full()
 	if hold != l.held {
 		l.held = hold
 		l.link.Pause(hold)
@@ -181,7 +196,8 @@ func (s *Session) beginSubscription(now time.Time, l *line, id uint64, name stri
 }
 
 func (s *Session) replySubscribed(now time.Time, l *line, id uint64, t *sub, gap bool) {
-	if t.list == nil {
+	if t.list == nil { // the program has ended it meanwhile
+		s.refuse(l, id, &wire.Error{Code: wire.CodeNotSubscribed})
 		return
 	}
 	at := formatPosition(s.node.epoch.Load(), t.after, now)

@@ -127,14 +127,15 @@ func (h *hub) crowded() bool {
 }
 
 // publish publishes for a session and replies on l once the broker has
-// acknowledged it. Any goroutine.
+// acknowledged it. By whoever takes up the session's frames.
 func (s *Session) publish(l *line, id uint64, p *Publication) {
-	s.owed.Add(1)
-	a := &ack{s: s, l: l, id: id, channel: p.Channel}
-	s.node.publish(p, a.done)
+	s.node.publish(p, s.acknowledge(l, id, p.Channel).done)
 }
 
-// An ack is the answer to a publish frame on its way to the session's loop.
+// An ack is the answer to a publish frame on its way to the session's loop. Those of
+// one session are given in order, whatever the broker's: each waits for the one
+// before it, and frames of another kind, which are answered at once, are not
+// taken up while there are any (mustWait).
 type ack struct {
 	s       *Session
 	l       *line
@@ -142,6 +143,19 @@ type ack struct {
 	channel string
 	p       *Publication
 	err     error
+
+	// Owned by the loop, once done was called.
+	before *ack // nil if that was given when this was asked for
+	next   *ack // waits for this
+	given  bool
+}
+
+// acknowledge makes the next ack of the session.
+func (s *Session) acknowledge(l *line, id uint64, channel string) *ack {
+	s.owed.Add(1)
+	a := &ack{s: s, l: l, id: id, channel: channel}
+	a.before = s.acks.Swap(a)
+	return a
 }
 
 func (a *ack) done(p *Publication, err error) {
@@ -149,17 +163,46 @@ func (a *ack) done(p *Publication, err error) {
 	a.s.hub.loop.PostTask(a)
 }
 
-// Run replies.
-func (a *ack) Run(time.Time) {
+// Run gives the answer, and those that waited for it.
+func (a *ack) Run(now time.Time) {
+	if b := a.before; b != nil && !b.given {
+		b.next = a
+		return
+	}
 	s := a.s
+	for ; a != nil; a = a.next {
+		a.give()
+		s.acks.CompareAndSwap(a, nil)
+	}
+	if s.more != nil && s.more.queue != nil {
+		s.goOn(now)
+	}
+}
+
+func (a *ack) give() {
+	s := a.s
+	a.given, a.before = true, nil
 	s.owed.Add(-1)
 	if a.err != nil {
-		s.refuse(a.l, a.id, a.err)
+		s.refuse(a.l, a.id, s.node.failed(a.err))
 	} else {
 		b := wire.AppendChannelReply(s.hub.scratch[:0], a.id, a.channel)
 		s.reply(a.l, append(wire.AppendMember(b, "position", string(a.p.Position())), '}'))
 	}
 	s.answered(a.l)
+}
+
+// mustWait reports whether a frame is not to be taken up while publications
+// before it wait for their answers: its own would overtake them.
+func (s *Session) mustWait(f *wire.Frame, err error) bool {
+	if s.acks.Load() == nil {
+		return false
+	}
+	switch f.Op {
+	case wire.OpPublish, wire.OpCall, wire.OpSend, wire.OpPong:
+		return err != nil
+	}
+	return true
 }
 
 // answered goes on with a peer that was held back because much was owed to it,

@@ -35,7 +35,6 @@ func (r readers) Accept(now time.Time, l Link) (Receiver, error) {
 	s := n.newSession(n.hubs[f.Loop().Index()], ln)
 	ln.s = s
 	s.flags = sBegun | sReader | sToken
-	s.since = now
 	s.hub.readers[s] = struct{}{}
 	for _, name := range rd.names {
 		s.subscribeSince(name, rd.since)

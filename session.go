@@ -19,12 +19,13 @@ type Session struct {
 	hub    *hub
 	id     token
 	secret token
-	since  time.Time // when it began
+	began  time.Duration // since the node did
 
 	peer   atomic.Pointer[Peer] // any goroutine
 	closed atomic.Bool          // nothing can be sent to it any more; any goroutine
 	unsent atomic.Int32         // bytes of frames on their way to the loop; any goroutine
 	owed   atomic.Int32         // calls and publications that wait for their answers; any goroutine
+	acks   atomic.Pointer[ack]  // the last of those publications; any goroutine
 
 	// Owned by the loop.
 	line   *line // nil while it has no link
@@ -45,6 +46,7 @@ const (
 	sPolled                // its link is polled: its client needs id and secret
 	sStream                // its link is a response that goes on: its heart beats faster
 	sFull                  // its link has no room: Drained will come
+	sOver                  // and answers wait there beyond what it queues: it is not read
 	sKnown                 // the peer was told id and secret, and can come back
 	sBusy                  // a goroutine runs its hooks
 	sHeld                  // history is asked where subscriptions begin
@@ -112,13 +114,17 @@ func (s *Session) stand() uint64 {
 	}
 	n := ^uint64(0)
 	for _, t := range s.subs {
-		if t.catches() {
-			n = min(n, t.after)
-		} else {
-			n = min(n, max(t.after, s.hub.had(t)))
-		}
+		n = min(n, s.standOf(t))
 	}
 	return n
+}
+
+// standOf returns the number up to which one subscription has everything.
+func (s *Session) standOf(t *sub) uint64 {
+	if t.catches() {
+		return t.after
+	}
+	return max(t.after, s.hub.had(t))
 }
 
 // position returns where the session stands, for the peer to come back with.

@@ -61,7 +61,7 @@ func (s *Session) enqueue(l *line, p []byte) {
 
 // work goes on with the frames that wait, unless those before them are not done.
 func (s *Session) work() {
-	if s.busy() || s.more == nil || s.more.queue == nil {
+	if s.busy() || s.more == nil || s.more.queue == nil || s.more.queue.mustWait(s) {
 		return
 	}
 	s.flags |= sBusy
@@ -77,15 +77,31 @@ type job struct {
 	frame wire.Frame
 }
 
+// mustWait reports whether the first frame of the queue has to wait for
+// publications before it.
+func (q *frames) mustWait(s *Session) bool {
+	if s.acks.Load() == nil || len(q.items) == 0 {
+		return false
+	}
+	f := &wire.Frame{}
+	return s.mustWait(f, parse(f, q.buf[:q.items[0].n]))
+}
+
 // Work takes up the frames. One that subscribes may have to wait for history;
 // then those behind it do as well.
 func (j *job) Work() {
-	s := j.s
+	s, f := j.s, &j.frame
 	for len(j.q.items) > 0 {
 		it := j.q.items[0]
 		p := j.q.buf[:it.n]
+		err := parse(f, p)
+		if s.mustWait(f, err) {
+			break
+		}
 		j.q.items, j.q.buf = j.q.items[1:], j.q.buf[it.n:]
-		if j.take(it.l, p) == wire.OpSubscribe {
+		if err != nil {
+			s.later(it.l, f.ID, err)
+		} else if j.take(it.l, p); f.Op == wire.OpSubscribe {
 			break
 		}
 	}
@@ -121,27 +137,28 @@ func (s *Session) goOn(now time.Time) {
 	}
 }
 
-// take takes up one frame.
-func (j *job) take(l *line, p []byte) wire.Op {
+// take takes up one frame. What its link was to be told is of no use on a later
+// one, which was told where the session stood: so nothing but publications comes
+// of it then.
+func (j *job) take(l *line, p []byte) {
 	s, f := j.s, &j.frame
-	if err := parse(f, p); err != nil {
-		s.later(l, f.ID, err)
-		return wire.OpNone
-	}
 	if !s.node.hooked(f.Op) {
 		own := append([]byte(nil), p...)
 		s.hub.loop.PostTask(effect(func(now time.Time) {
-			if f := &s.hub.frame; parse(f, own) == nil {
+			if f := &s.hub.frame; parse(f, own) == nil && (f.Op == wire.OpPublish || s.line == l) {
 				s.obey(now, l, f)
 			}
 		}))
-		return f.Op
+		return
 	}
 	err := s.node.survive(func() error { return j.ask(l, f) })
-	if err != nil {
+	switch {
+	case err == nil:
+	case f.Op == wire.OpPublish:
+		s.acknowledge(l, f.ID, "").done(nil, err)
+	default:
 		s.later(l, f.ID, err)
 	}
-	return f.Op
 }
 
 // later refuses a frame from another goroutine than the loop's.
@@ -237,7 +254,7 @@ func (s *Session) askHistory(ctx context.Context, l *line, f *wire.Frame) error 
 	}
 	page, err := s.node.history(ctx, name, from, f.Limit)
 	if err != nil {
-		return err
+		return s.node.failed(err)
 	}
 	b := append(page.append(wire.AppendReply(nil, id)), '}')
 	s.hub.loop.PostTask(effect(func(time.Time) { s.reply(l, b) }))
