@@ -70,20 +70,24 @@ func (m *more) forget(t *sub) {
 	}
 }
 
-// catch makes a subscription catch up from number on.
+// catch makes a subscription catch up from number on. What is being read for others
+// was not looked for from there, and is not for it.
 func (s *Session) catch(t *sub, number uint64) {
 	t.after = number
+	t.flags &^= subReading
 	if !t.catches() {
 		t.flags |= subCatching
 		s.rare().catch.n++
 	}
+	delete(s.more.catch.only, t)
+	delete(s.more.catch.lost, t)
 }
 
 // live makes all that catch up live: they had everything up to number.
 func (s *Session) live(number uint64) {
 	for _, t := range s.subs {
 		if t.catches() {
-			t.flags &^= subCatching
+			t.flags &^= subCatching | subReading
 			t.after = max(t.after, number)
 		}
 	}
@@ -185,24 +189,26 @@ func (s *Session) fromWindow(now time.Time) {
 	}))
 }
 
-// least returns the place of the one that is furthest behind.
+// least returns the place of the one that is furthest behind, for a read in which
+// all take part.
 func (s *Session) least() uint64 {
 	n := ^uint64(0)
 	for _, t := range s.subs {
 		if t.catches() {
+			t.flags |= subReading
 			n = min(n, t.after)
 		}
 	}
 	return n
 }
 
-// sendEvents sends events to those that catch up and want them. It reports
+// sendEvents sends events to those that read and want them. It reports
 // whether the link has no more room.
 func (s *Session) sendEvents(events []*event) (full bool) {
 	for _, e := range events {
 		var next *sub // one behind the last, which is to be known
 		for _, t := range s.subs {
-			if !t.catches() || !t.list.topic.matches(e.p.Channel) || !s.more.catch.wants(t, e.p.Number) {
+			if !t.reads() || !t.list.topic.matches(e.p.Channel) || !s.more.catch.wants(t, e.p.Number) {
 				continue
 			}
 			if next != nil && !s.sendTo(next, e, true) {
@@ -233,10 +239,10 @@ func (s *Session) sendTo(t *sub, e *event, again bool) bool {
 	return true
 }
 
-// reached notes that all that catch up had everything up to number.
+// reached notes that all that read had everything up to number.
 func (s *Session) reached(number uint64) {
 	for _, t := range s.subs {
-		if t.catches() {
+		if t.reads() {
 			t.after = max(t.after, number)
 		}
 	}
@@ -325,7 +331,7 @@ func (p *page) Run(now time.Time) {
 	}
 	var gaps []gap
 	for _, g := range p.gaps {
-		if t := s.find(g.Channel); t != nil && t.catches() && t.after < max(g.After, g.Lost) && c.news(t, g) {
+		if t := s.find(g.Channel); t != nil && t.reads() && t.after < max(g.After, g.Lost) && c.news(t, g) {
 			to := max(t.after, g.After)
 			gaps = append(gaps, gap{t, s.node.at(t.after, now), s.node.at(to, now)})
 			t.after = to

@@ -144,11 +144,12 @@ func (l *line) Standing(h http.Header) Position {
 	switch {
 	case s.flags&sBegun == 0:
 		return ""
-	case s.flags&sHeld == 0:
+	case s.flags&sHeld == 0 || len(s.more.catch.first) == 0:
 		p = s.position(s.hub.loop.Now())
-	case s.more.catch.first[0].from.told:
-		p = s.node.fromOf(s.more.catch.first[0].from)
 	default:
+		p = s.asked()
+	}
+	if p == "" {
 		return ""
 	}
 	h.Set("Longwire-Position", string(p))

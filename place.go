@@ -196,6 +196,26 @@ func (c *catching) wants(t *sub, number uint64) bool {
 	return found
 }
 
+// asked returns the position from which the peer wants to go on, while history has
+// yet to say what there is from there; empty if it did not say one.
+func (s *Session) asked() Position {
+	first := s.more.catch.first
+	from, n := first[0].from, ^uint64(0)
+	for _, t := range s.subs {
+		if i := slices.IndexFunc(first, func(f firstRead) bool { return f.sub == t }); i >= 0 {
+			if !first[i].from.told || first[i].from != from {
+				return ""
+			}
+			continue
+		}
+		n = min(n, s.standOf(t))
+	}
+	if from.at.epoch == s.node.epoch.Load() {
+		from.at.number = min(from.at.number, n)
+	}
+	return s.node.fromOf(from)
+}
+
 // fromOf returns the position that a since named.
 func (n *Node) fromOf(from since) Position {
 	return formatPosition(from.at.epoch, from.at.number, time.Unix(from.at.second, 0))

@@ -20,11 +20,13 @@ type sub struct {
 
 const (
 	subCatching = 1 << iota // is not live
+	subReading              // catches up, and takes part in the read that is under way
 	subPinned               // made by the server: a client's list does not replace it
 )
 
 func (s *sub) name() string  { return s.list.topic.name }
 func (s *sub) catches() bool { return s.flags&subCatching != 0 }
+func (s *sub) reads() bool   { return s.flags&subReading != 0 }
 
 // deliver hands a live subscription a run of its list, which is a part of the hub's
 // batch. It reports whether there was something to do.
