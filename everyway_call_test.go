@@ -113,7 +113,7 @@ func TestCall(t *testing.T) {
 func TestCallsOutOfOrder(t *testing.T) {
 	everyWay(t, longwire.Options{Open: true, Handler: longwire.Handler{Call: answering(t)}}, func(t *testing.T, r *rig, w ways.Way) {
 		p := r.dial(w, ways.Options{})
-		for i, d := range []time.Duration{5 * time.Second, time.Second, 3 * time.Second, 0} {
+		for i, d := range []time.Duration{5 * time.Second, time.Second, 3 * time.Second, time.Millisecond} {
 			p.say(`{"op":"call","id":%d,"method":"later","data":%d}`, 50+i, d)
 		}
 		p.say(`{"op":"subscribe","id":54,"channel":"x"}`)

@@ -45,6 +45,9 @@ func newRig(t *testing.T, o longwire.Options) *rig {
 	if o.Log == nil {
 		o.Log = quiet
 	}
+	if d, ok := o.Broker.(deep); ok { // a broker belongs to one bubble
+		o.Broker = longwire.NewMemory(&longwire.MemoryOptions{Count: d.keeps})
+	}
 	n, err := longwire.New(&o)
 	if err != nil {
 		t.Fatal(err)
@@ -69,9 +72,18 @@ func newRig(t *testing.T, o longwire.Options) *rig {
 		if err := n.Close(ctx); err != nil {
 			t.Error("Node.Close:", err)
 		}
+		if o.Broker != nil {
+			o.Broker.Close(ctx)
+		}
 		time.Sleep(time.Second) // net/http waits half of it before it closes on who sent too much
 	})
 	return r
+}
+
+// deep stands in options for a memory broker that keeps so many of each channel.
+type deep struct {
+	longwire.Broker
+	keeps int
 }
 
 // serve opens all doors.
