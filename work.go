@@ -88,7 +88,8 @@ func (q *frames) mustWait(s *Session) bool {
 }
 
 // Work takes up the frames. One that subscribes may have to wait for history;
-// then those behind it do as well.
+// then those behind it do as well. So do those behind one that the loop publishes,
+// because the loop knows only then that its answer is to be waited for.
 func (j *job) Work() {
 	s, f := j.s, &j.frame
 	for len(j.q.items) > 0 {
@@ -101,7 +102,10 @@ func (j *job) Work() {
 		j.q.items, j.q.buf = j.q.items[1:], j.q.buf[it.n:]
 		if err != nil {
 			s.later(it.l, f.ID, err)
-		} else if j.take(it.l, p); f.Op == wire.OpSubscribe {
+			continue
+		}
+		j.take(it.l, p)
+		if f.Op == wire.OpSubscribe || f.Op == wire.OpPublish && !s.node.hooked(f.Op) {
 			break
 		}
 	}
