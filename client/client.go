@@ -72,6 +72,7 @@ type Client struct {
 	pace            pace
 	subs            map[string]*Subscription // by name; also those that are not answered yet
 	session, secret string
+	position        string // where the session stood when its link began
 	limits          wire.Limits
 	pong            bool  // a ping is to be answered
 	err             error // why it ended; nil while it has not

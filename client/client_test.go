@@ -288,6 +288,29 @@ func TestToken(t *testing.T) {
 	})
 }
 
+// An inbox is the server's subscription, and heard like any other, also after a cut.
+func TestInbox(t *testing.T) {
+	h := newHouse(t, &longwire.Options{Handler: longwire.Handler{Connect: func(context.Context, *longwire.ConnectRequest) (*longwire.Peer, error) {
+		return &longwire.Peer{User: "ann"}, nil
+	}}})
+	everyWay(t, func(t *testing.T, via Via) {
+		c := h.dial(t, via)
+		k := collect()
+		if _, err := c.Subscribe(t.Context(), "@ann", k.options("")); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			if i > 0 {
+				c.interrupt()
+			}
+			if _, err := h.Publish(t.Context(), "@ann", fmt.Append(nil, i), &longwire.PublishOptions{Kind: longwire.Text}); err != nil {
+				t.Fatal(err)
+			}
+			k.want(t, fmt.Sprint("@ann text ", i))
+		}
+	})
+}
+
 // With TLS all ways are the same; without the server's certificate there is none.
 func TestTLS(t *testing.T) {
 	h := newHouse(t, &longwire.Options{})

@@ -113,7 +113,7 @@ func (c *Client) greeting() (g *greeting, done []*request) {
 // welcome takes up what the server says of the session.
 func (c *Client) welcome(f *serverFrame, g *greeting) {
 	c.mu.Lock()
-	c.session, c.secret, c.limits = f.Session, f.Secret, f.Limits
+	c.session, c.secret, c.position, c.limits = f.Session, f.Secret, f.Position, f.Limits
 	c.pace.set(f.Limits.Rate)
 	c.mu.Unlock()
 	if g.frame == nil {

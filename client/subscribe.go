@@ -112,6 +112,9 @@ func (c *Client) subscribing(s *Subscription) *request {
 	q.frame = wire.AppendSubscribe(nil, q.id, s.name, s.since)
 	q.done = func(f *serverFrame, err error) {
 		switch {
+		case wire.CodeOf(err) == wire.CodeAlreadySubscribed:
+			// By the server, as to an inbox. It has been since the session stood there.
+			c.settle(s.name, c.stood(), false, nil)
 		case err != nil:
 			c.settle(s.name, "", false, err)
 		case f != nil: // else a greeting says it
@@ -125,6 +128,13 @@ func (c *Client) unsubscribing(name string, done func(*serverFrame, error)) *req
 	q := &request{id: c.reqs.nextID(), fate: greeted, channel: name, done: done}
 	q.frame = wire.AppendUnsubscribe(nil, q.id, name)
 	return q
+}
+
+// stood returns where the session stood when its link began.
+func (c *Client) stood() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.position
 }
 
 // settle takes up the server's answer for a subscription.
