@@ -2,6 +2,7 @@ package longwire_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/longwire/longwire"
@@ -92,6 +93,7 @@ func TestVanished(t *testing.T) {
 		}
 		p := r.dial(w, ways.Options{})
 		p.reply(`{"op":"subscribe","channel":"x"}`)
+		synctest.Wait() // a poll waits
 		p.Vanish()
 		code, after := wire.CodeIdleTimeout, 35*time.Second
 		if w.Name == "poll" {
