@@ -38,7 +38,11 @@ func ExampleDial() {
 
 // serveExample serves what `longwire serve` does, by WebSocket only.
 func serveExample(ctx context.Context) (addr string, stop func()) {
-	node, err := longwire.New(&longwire.Options{Open: true})
+	engine, err := longwire.NewEngine(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	node, err := longwire.New(&longwire.Options{Open: true, Engine: engine})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -55,6 +59,7 @@ func serveExample(ctx context.Context) (addr string, stop func()) {
 	return "http://" + ln.Addr().String(), func() {
 		srv.Close()
 		<-done
+		engine.Close(ctx)
 		node.Close(ctx)
 	}
 }
