@@ -203,7 +203,7 @@ func (r *rig) read(path, query, accept, lastID string) *peer {
 // publish publishes text as a program does.
 func (r *rig) publish(channel, text string) longwire.Position {
 	r.t.Helper()
-	at, err := r.node.Publish(r.t.Context(), channel, []byte(text), &longwire.PublishOptions{Kind: longwire.Text})
+	at, err := r.node.Publish(context.Background(), channel, []byte(text), &longwire.PublishOptions{Kind: longwire.Text})
 	if err != nil {
 		r.t.Fatalf("publishing %.40q on %s: %v", text, channel, err)
 	}
