@@ -32,6 +32,7 @@ func TestCommandLine(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CALLS", calls)
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // the scripts run many programs
 			for _, name := range []string{"HTTP", "TCP"} {
 				ln, err := net.Listen("tcp", "127.0.0.1:0")
 				if err != nil {
