@@ -205,7 +205,7 @@ func TestDoesNotReadReplies(t *testing.T) {
 		other, p := r.dial(w, ways.Options{}), r.dial(w, ways.Options{})
 		other.reply(`{"op":"subscribe","channel":"x"}`)
 		p.hold()
-		const asks = 3000
+		const asks = 1200
 		said := make(chan int)
 		go func() {
 			n := 0

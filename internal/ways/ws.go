@@ -29,6 +29,9 @@ type wsClient struct {
 	mu sync.Mutex // one writes at a time
 }
 
+// large takes what no server sends.
+var large = frame.Config{MaxMessage: 64 << 20}
+
 func openWS(t testing.TB, s *Server, o *Options) (Client, error) {
 	c, err := dialWS(t, s, "/connect", o)
 	if err != nil || o.Silent || o.Query != "" {
@@ -53,7 +56,7 @@ func dialWS(t testing.TB, s *Server, path string, o *Options) (*wsClient, error)
 	}
 	t.Cleanup(func() { conn.Close() })
 	c := &wsClient{raw: conn, conn: s.secured(conn), mute: o.Mute}
-	c.in = bufio.NewReader(c.conn)
+	c.in, c.reader.Config = bufio.NewReader(c.conn), &large
 	const key = "dGhlIHNhbXBsZSBub25jZQ=="
 	u, _ := url.Parse(s.URL(path, o.Query))
 	head := "GET " + u.RequestURI() + " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n" +
