@@ -48,7 +48,7 @@ func TestDay(t *testing.T) {
 // TestLargeMessages are larger than anything that is queued, for peers that read and
 // for one that does not.
 func TestLargeMessages(t *testing.T) {
-	const most = 256 << 10
+	const most = 128 << 10
 	everyWay(t, longwire.Options{Open: true, MaxMessage: most}, func(t *testing.T, r *rig, w ways.Way) {
 		well, slow := r.dial(w, ways.Options{}), r.dial(w, ways.Options{})
 		for _, p := range []*peer{well, slow} {
@@ -82,7 +82,7 @@ func TestSlowOverTLS(t *testing.T) {
 		if !w.Secure {
 			return
 		}
-		const much = 2000
+		const much = 1000
 		slow, well := r.dial(w, ways.Options{}), r.dial(w, ways.Options{})
 		for _, p := range []*peer{well, slow} {
 			p.reply(`{"op":"subscribe","channel":"x"}`)

@@ -113,6 +113,7 @@ func TestClosedWhileResumed(t *testing.T) {
 			default: // it was gone: another
 				n.silent()
 			}
+			time.Sleep(time.Second)
 			if l := left.of(p.session); len(l) != 1 {
 				t.Errorf("Disconnect heard %+v", l)
 			}

@@ -85,14 +85,15 @@ func TestSlowConsumerUnsubscribes(t *testing.T) {
 		p.reply(`{"op":"subscribe","channel":"x"}`)
 		p.reply(`{"op":"subscribe","channel":"y"}`)
 		p.hold()
-		for i := range many / 2 {
+		const much = many / 4
+		for i := range much {
 			r.padded("x", i, i)
 			r.padded("y", i, i)
 		}
 		p.say(`{"op":"unsubscribe","id":50,"channel":"x"}`)
 		p.free()
 		x, y, answered := 0, 0, false
-		for y < many/2 {
+		for y < much {
 			f := p.next()
 			switch {
 			case f.ID == 50 && f.Op == "reply":
@@ -107,7 +108,7 @@ func TestSlowConsumerUnsubscribes(t *testing.T) {
 				p.fatal("heard %v, want number %d of x or %d of y", f, x, y)
 			}
 		}
-		if !answered || x == many/2 {
+		if !answered || x == much {
 			t.Errorf("%d of x, answered: %v", x, answered)
 		}
 		r.padded("x", 0, 0)
@@ -120,7 +121,7 @@ func TestSlowConsumerUnsubscribes(t *testing.T) {
 // TestSlowConsumerResumes by another way in the midst of what it has not read.
 func TestSlowConsumerResumes(t *testing.T) {
 	o := longwire.Options{Open: true, Broker: deep{keeps: 2000}}
-	const much = 900
+	const much = 450
 	everyPair(t, o, func(t *testing.T, r *rig, first, then ways.Way) {
 		p := r.dial(first, ways.Options{})
 		p.reply(`{"op":"subscribe","channel":"x"}`)
@@ -184,13 +185,14 @@ func TestSlowReader(t *testing.T) {
 		p := r.reads(w, "x,y", "", "")
 		p.hold()
 		time.Sleep(time.Second)
-		r.padded("x", 0, many-1)
+		const much = many / 3
+		r.padded("x", 0, much-1)
 		p.free()
-		at := p.padded("x", 0, many/2)
+		at := p.padded("x", 0, much/2)
 		p.hold()
 		p.Cut()
 		n := r.reads(w, "x,y", "", at)
-		n.padded("x", many/2+1, many-1)
+		n.padded("x", much/2+1, much-1)
 		r.padded("y", 0, 0)
 		n.padded("y", 0, 0)
 		n.silent()

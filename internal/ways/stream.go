@@ -183,8 +183,8 @@ type upstream struct {
 
 // learn notes id and secret from a connected frame.
 func (u *upstream) learn(frame string) {
-	var f struct{ Op, Session, Secret string }
-	if json.Unmarshal([]byte(frame), &f) != nil || f.Op != "connected" {
+	var f struct{ Session, Secret string }
+	if !strings.HasPrefix(frame, `{"op":"connected"`) || json.Unmarshal([]byte(frame), &f) != nil {
 		return
 	}
 	u.mu.Lock()

@@ -66,12 +66,11 @@ func nextLine(in *bufio.Reader) (string, error) {
 // closeIn returns the end that a close frame tells, nil for other frames.
 func closeIn(frame string) *End {
 	var f struct {
-		Op     string
 		Code   wire.Code
 		Reason string
 		Retry  int64
 	}
-	if json.Unmarshal([]byte(frame), &f) != nil || f.Op != "close" {
+	if !strings.HasPrefix(frame, `{"op":"close"`) || json.Unmarshal([]byte(frame), &f) != nil {
 		return nil
 	}
 	return &End{Code: f.Code, Reason: f.Reason, Retry: time.Duration(f.Retry) * time.Millisecond}
