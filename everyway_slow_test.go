@@ -208,16 +208,12 @@ func TestDoesNotReadReplies(t *testing.T) {
 		other.reply(`{"op":"subscribe","channel":"x"}`)
 		p.hold()
 		const asks = 1200
-		said := make(chan int)
+		said := make(chan struct{})
 		go func() {
-			n := 0
-			for ; n < asks; n++ {
-				f := `{"op":"history","id":` + strconv.Itoa(n+1) + `,"channel":"a-rather-long-name-of-a-channel-so-that-it-fills","since":"now"}`
-				for p.tell(f, "rate_limited") {
-					time.Sleep(time.Second)
-				}
+			defer close(said)
+			for n := range asks {
+				p.say(`{"op":"history","id":%d,"channel":"a-rather-long-name-of-a-channel-so-that-it-fills","since":"now"}`, n+1)
 			}
-			said <- n
 		}()
 		time.Sleep(20 * time.Second)
 		r.publish("x", "1")

@@ -227,23 +227,21 @@ func (p *peer) isRefusal(f frame, code wire.Code) {
 	}
 }
 
-// say sends a frame.
+// say sends a frame. A POST that is told to come again does so, for a minute.
 func (p *peer) say(format string, args ...any) {
 	p.t.Helper()
 	f := fmt.Sprintf(format, args...)
-	if err := p.Send(f); err != nil {
+	err := p.Send(f)
+	for range 600 {
+		if !p.way.Posts || wire.CodeOf(err) != wire.CodeRateLimited {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+		err = p.Send(f)
+	}
+	if err != nil {
 		p.fatal("sending %.200s: %v", f, err)
 	}
-}
-
-// tell is say, but reports whether the frame was refused with a code.
-func (p *peer) tell(frame string, code wire.Code) bool {
-	p.t.Helper()
-	err := p.Send(frame)
-	if err != nil && wire.CodeOf(err) != code {
-		p.fatal("sending %.200s: %v", frame, err)
-	}
-	return err != nil
 }
 
 // message wants a message with the given data, as it stands in JSON.
