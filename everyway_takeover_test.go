@@ -115,7 +115,7 @@ func TestVanished(t *testing.T) {
 func TestResumedAgainAndAgain(t *testing.T) {
 	everyPair(t, openToAll, func(t *testing.T, r *rig, first, then ways.Way) {
 		p := r.dial(first, ways.Options{})
-		at := p.reply(`{"op":"subscribe","channel":"x"}`).Position
+		p.reply(`{"op":"subscribe","channel":"x"}`)
 		const all = 120
 		done := make(chan struct{})
 		go func() {
@@ -127,7 +127,7 @@ func TestResumedAgainAndAgain(t *testing.T) {
 		}()
 		for next := 0; next < all; {
 			some := min(next+11, all-1)
-			at = p.numbers("x", next, some)
+			at := p.numbers("x", next, some)
 			if next = some + 1; next/12%2 == 1 {
 				p, _ = p.again(then, at, "x")
 			} else {

@@ -185,9 +185,9 @@ func vanish(c net.Conn) {
 func refusal(resp *http.Response) error {
 	code := wire.CodeInternal
 	body := readAll(resp)
-	if i := strings.Index(body, `"code":"`); i >= 0 {
-		rest, _, _ := strings.Cut(body[i+len(`"code":"`):], `"`)
-		code = wire.Code(rest)
+	if _, after, ok := strings.Cut(body, `"code":"`); ok {
+		text, _, _ := strings.Cut(after, `"`)
+		code = wire.Code(text)
 	}
 	return &wire.Error{Code: code, Message: resp.Status + " " + body}
 }
