@@ -254,21 +254,30 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// A client in the middle of its TLS handshake is not waited for.
-func TestShutdownInHandshake(t *testing.T) {
-	r := start(t, options(t, true))
-	for _, url := range []string{r.HTTPURL(), "tcp://" + r.TCPAddr()} {
-		_, addr, _ := strings.Cut(url, "://")
-		c, err := net.Dial("tcp", addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-	}
-	began := time.Now()
-	r.stop()
-	if took := time.Since(began); took > 3*time.Second { // net/http would wait for 5 s
-		t.Errorf("ending took %v", took)
+// A client that has not said anything yet, or is in the middle of its TLS handshake or
+// of its first request's header, is not waited for.
+func TestShutdownBeforeTheFirstRequest(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			r := start(t, options(t, mode.secure))
+			for _, url := range []string{r.HTTPURL(), "tcp://" + r.TCPAddr()} {
+				for _, said := range []string{"", "GET /channels/news HTTP/1.1\r\nHo"} {
+					_, addr, _ := strings.Cut(url, "://")
+					c, err := net.Dial("tcp", addr)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer c.Close()
+					fmt.Fprint(c, said)
+				}
+			}
+			r.do("GET", "/healthz", "") // they were accepted before
+			began := time.Now()
+			r.stop()
+			if took := time.Since(began); r.err != nil || took > 3*time.Second { // net/http would wait for 5 s
+				t.Errorf("ending took %v, and ended with %v", took, r.err)
+			}
+		})
 	}
 }
 

@@ -43,6 +43,7 @@ type Server struct {
 	node     *longwire.Node
 
 	ending atomic.Bool
+	fresh  newcomers
 }
 
 // New checks the options and opens the listeners. Whoever gets a Server must
@@ -124,6 +125,7 @@ func (s *Server) open(ctx context.Context, httpAddr, tcpAddr *net.TCPAddr) (err 
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ConnState:         s.fresh.state,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what clients do wrong
 	}
 	s.tcp = s.newTCP()
@@ -198,6 +200,7 @@ func (s *Server) shutdown(ctx context.Context) {
 	s.tcp.Close()
 	quiet := make(chan error, 1)
 	go func() { quiet <- s.http.Shutdown(ctx) }() // waited for below; it closes the listener at once
+	defer time.AfterFunc(newcomerTime, s.fresh.close).Stop()
 	err := s.node.Drain(ctx)
 	err = errors.Join(err, s.engine.Close(ctx), <-quiet)
 	if err != nil {
