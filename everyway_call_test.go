@@ -1,6 +1,7 @@
 package longwire_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -169,6 +170,31 @@ func TestCallOutlivesLink(t *testing.T) {
 		n.silent()
 		n.reply(`{"op":"call","method":"echo","data":1}`)
 	})
+}
+
+// TestRepliesKeepOrder asks for one thing after another, without waiting.
+func TestRepliesKeepOrder(t *testing.T) {
+	hooked := longwire.Options{Open: true, Handler: longwire.Handler{
+		Call:    answering(t),
+		Publish: func(context.Context, *longwire.Session, *longwire.Publication) error { return nil },
+	}}
+	for _, o := range []longwire.Options{openToAll, hooked} {
+		everyWay(t, o, func(t *testing.T, r *rig, w ways.Way) {
+			p := r.dial(w, ways.Options{})
+			frames := []string{
+				`"op":"publish","channel":"x","data":1`, `"op":"ping"`, `"op":"publish","channel":"y","data":1`, `"op":"dance"`,
+				`"op":"history","channel":"x"`, `"op":"call","method":"echo","data":1`, `"op":"presence","channel":"x"`, `"op":"publish","channel":"x.*","data":1`,
+			}
+			for i := range 80 {
+				p.say(`{"id":%d,%s}`, 100+i, frames[i%len(frames)])
+			}
+			for i := range 80 {
+				if f := p.next(); f.ID != uint64(100+i) {
+					p.fatal("heard %v, want the answer to %d", f, 100+i)
+				}
+			}
+		})
+	}
 }
 
 func TestSendHook(t *testing.T) {
