@@ -1,6 +1,9 @@
 package wire
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // CheckChannel returns nil if name is a channel name: 1 to [MaxTokens] tokens joined by dots, each 1 to
 // [MaxToken] of A-Z a-z 0-9 _ - : @ =. Otherwise it returns an [Error] with [CodeBadChannel] that says what
@@ -50,7 +53,8 @@ func checkToken(name, token string) error {
 	}
 	for i := range len(token) {
 		if !tokenByte(token[i]) {
-			return Errorf(CodeBadChannel, "channel %.80q has %q; a token is made of A-Z a-z 0-9 _ - : @ =", name, token[i:i+1])
+			_, n := utf8.DecodeRuneInString(token[i:])
+			return Errorf(CodeBadChannel, "channel %.80q has %q; a token is made of A-Z a-z 0-9 _ - : @ =", name, token[i:i+n])
 		}
 	}
 	return nil

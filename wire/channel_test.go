@@ -66,6 +66,15 @@ func TestCheckChannel(t *testing.T) {
 	}
 }
 
+// What is wrong is shown as it was written.
+func TestCheckChannelQuotesCharacters(t *testing.T) {
+	for channel, want := range map[string]string{"jalapeño": `has "ñ"`, "a b": `has " "`, "a\xff": `has "\xff"`} {
+		if err := CheckChannel(channel); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v does not say %s", channel, err, want)
+		}
+	}
+}
+
 func TestCheckChannelAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		if err := CheckChannel("chat.room1.messages"); err != nil {
