@@ -107,14 +107,25 @@ function connect() {
 
 function connectSocket() {
   ws.tell("wait", "connecting");
+  let opened = false;
   const s = socket = new WebSocket(location.origin.replace(/^http/, "ws") + channelPath() + "?since=" + encodeURIComponent(ws.position));
-  s.onopen = () => { if (s === socket) ws.tell("open", "connected"); };
+  s.onopen = () => { opened = true; if (s === socket) ws.tell("open", "connected"); };
   s.onmessage = (e) => { if (s === socket) ws.frame(e.data); };
   s.onclose = (e) => {
     if (s !== socket) return;
     ws.tell("closed", e.reason || "disconnected");
+    if (!opened) why();
     again.ws = setTimeout(connectSocket, 1000 + Math.random() * 2000);
   };
+}
+
+// why asks why the channel cannot be read: WebSocket and EventSource do not tell.
+async function why() {
+  const path = channelPath();
+  try {
+    const r = await fetch(path + "?wait=0s");
+    if (!r.ok && path === channelPath()) outcome((await r.json()).detail, true);
+  } catch { /* the server is not there; the readers say so */ }
 }
 
 function connectSource() {
@@ -195,6 +206,7 @@ function lines() {
 }
 
 $("channel").onchange = () => {
+  outcome("");
   location.hash = $("channel").value.trim();
   ws.reset();
   sse.reset();
@@ -216,6 +228,8 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   };
 }
 
-if (location.hash.length > 1) $("channel").value = decodeURIComponent(location.hash.slice(1));
+try {
+  if (location.hash.length > 1) $("channel").value = decodeURIComponent(location.hash.slice(1));
+} catch { /* not ours: the channel stays as it was */ }
 lines();
 connect();
