@@ -1,6 +1,7 @@
 package longwire_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -169,4 +170,54 @@ func TestNoIDWhileCatchingUp(t *testing.T) {
 			n.fatal("had %d messages by both links, want %d", len(had), old+5)
 		}
 	})
+}
+
+// TestEveryCopy is subscribed three times over to what is published, and cut behind
+// every single event: what it had not seen comes, and twice only what had not come
+// for all of its subscriptions.
+func TestEveryCopy(t *testing.T) {
+	for cut := range 10 {
+		inBubble(t, openToAll, func(t *testing.T, r *rig) {
+			const query = "channel=x.y&channel=x.*&channel=>"
+			c, err := ways.Read(t, &r.Server, "/connect", query, "text/event-stream", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			had := map[string]int{}
+			next := func() string {
+				s, err := c.Receive()
+				var f frame
+				if err == nil {
+					err = json.Unmarshal([]byte(s), &f)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if f.Op != "message" {
+					return f.Op
+				}
+				had[string(f.Data)+f.Sub]++
+				return f.Op
+			}
+			next()
+			r.numbers("x.y", 1, 3)
+			for range cut {
+				next()
+			}
+			id := c.(interface{ LastID() string }).LastID()
+			c.Cut()
+			if c, err = ways.Read(t, &r.Server, "/connect", query, "text/event-stream", id); err != nil {
+				t.Fatal(err)
+			}
+			for next() != "ping" {
+			}
+			twice := 0
+			for _, n := range had {
+				twice += n - 1
+			}
+			if len(had) != 9 || twice != cut%3 {
+				t.Errorf("cut behind event %d it had %v", cut, had)
+			}
+		})
+	}
 }
