@@ -27,6 +27,9 @@ func (s *Session) lost(now time.Time, c *Close) {
 		return
 	case s.flags&sBegun == 0:
 		s.flags |= sEnded
+		for len(s.subs) > 0 { // a hook's doing
+			s.unsubscribe(s.subs[len(s.subs)-1])
+		}
 		return
 	}
 	// Only a WebSocket can say goodbye: elsewhere a crash and a proxy look the same.

@@ -61,7 +61,7 @@ func (c *Call) answer(b []byte) error {
 	s.hub.loop.PostTask(effect(func(time.Time) {
 		s.owed.Add(-1)
 		s.reply(l, b)
-		s.answered(l)
+		s.answered()
 	}))
 	return nil
 }

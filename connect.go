@@ -259,7 +259,7 @@ func (l *line) enter(now time.Time, c *connecting, p *Peer) {
 		l.refuse(c, errForeignUser)
 		return
 	case o.hub == s.hub:
-		o.attach(now, l, c)
+		o.attach(now, l, c, p)
 		return
 	}
 	m, ok := l.link.(mover)
@@ -268,7 +268,7 @@ func (l *line) enter(now time.Time, c *connecting, p *Peer) {
 		return
 	}
 	s.line = nil
-	m.Move(o.hub.loop, func(now time.Time) { o.attach(now, l, c) })
+	m.Move(o.hub.loop, func(now time.Time) { o.attach(now, l, c, p) })
 }
 
 var (
@@ -293,6 +293,12 @@ func (l *line) begin(now time.Time, c *connecting, p *Peer) {
 		s.peer.Store(p)
 	}
 	s.node.sessions.add(s)
+	if s.node.ending.Load() { // it began to end after the link was taken; Drain may have looked before
+		s.flags &^= sBegun
+		s.node.sessions.remove(s)
+		l.refuse(c, s.node.goAway(0))
+		return
+	}
 	if in := s.inboxOf(); in != "" {
 		s.subscribe(in, subPinned)
 	}
@@ -301,22 +307,17 @@ func (l *line) begin(now time.Time, c *connecting, p *Peer) {
 
 // attach gives the session a new link. The one that it has, if any, ends: the
 // newer wins.
-func (s *Session) attach(now time.Time, l *line, c *connecting) {
-	if s.flags&sEnded != 0 { // while the line came
-		n := s.node
-		l.s = n.newSession(s.hub, l)
-		l.begin(now, c, s.peer.Load())
+func (s *Session) attach(now time.Time, l *line, c *connecting, p *Peer) {
+	if s.flags&sEnded != 0 { // while the line came, or before
+		n := s.node.newSession(s.hub, l)
+		n.takeOver(l)
+		l.s = n
+		l.begin(now, c, p)
 		return
 	}
-	if o := l.s; o != s {
-		s.flags = s.flags&^ofLink | o.flags&ofLink
-		o.line = nil
-		if o.more != nil && o.more.queue != nil { // frames that came behind the connect
-			for _, it := range o.more.queue.items {
-				s.enqueue(it.l, o.more.queue.buf[:it.n])
-				o.more.queue.buf = o.more.queue.buf[it.n:]
-			}
-		}
+	s.takeOver(l)
+	if p != nil {
+		s.peer.Store(p) // the same user, as the hook knows it now
 	}
 	if old := s.line; old != nil {
 		s.leaveLine()
@@ -331,6 +332,24 @@ func (s *Session) attach(now time.Time, l *line, c *connecting) {
 		s.catch(t, s.node.looking.Load()) // held until `connected` is on its way
 	}
 	s.settle(now, l, c)
+}
+
+// takeOver takes what the session that a line came with knows of the link, and the
+// frames that came behind the connect.
+func (s *Session) takeOver(l *line) {
+	o := l.s
+	if o == s {
+		return
+	}
+	s.flags = s.flags&^ofLink | o.flags&ofLink
+	o.line = nil
+	if o.more != nil && o.more.queue != nil {
+		for _, it := range o.more.queue.items {
+			s.enqueue(it.l, o.more.queue.buf[:it.n])
+			o.more.queue.buf = o.more.queue.buf[it.n:]
+		}
+		o.more.queue = nil
+	}
 }
 
 // setTail has the ids of an event stream name the session.

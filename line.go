@@ -96,7 +96,7 @@ func (l *line) Ended(time.Time) {
 // finish closes a link whose peer has finished writing and expects nothing more.
 func (l *line) finish() bool {
 	s := l.s
-	done := l.quit && len(s.subs) == 0 && s.owed.Load() == 0 && !s.busy()
+	done := l.quit && len(s.subs) == 0 && s.owed.Load() == 0 && !s.busy() && (s.more == nil || s.more.queue == nil)
 	if done {
 		l.close(Close{Remote: true})
 	}
@@ -139,21 +139,34 @@ func (l *line) Header(h http.Header) Position { return l.Standing(h) }
 // Standing tells where the peer stands with what was sent so far: nowhere yet, if
 // history has not said where that is, and the peer did not either.
 func (l *line) Standing(h http.Header) Position {
+	p := l.standing()
+	if p != "" {
+		h.Set("Longwire-Position", string(p))
+	}
+	return p
+}
+
+func (l *line) standing() Position {
 	s := l.s
-	var p Position
 	switch {
+	case s.line != l && s.more != nil && s.more.stood.l == l:
+		return s.more.stood.at
+	case s.line != l: // another link's standing is not this one's
+		return ""
 	case s.flags&sBegun == 0:
 		return ""
 	case s.flags&sHeld == 0 || len(s.more.catch.first) == 0:
-		p = s.position(s.hub.loop.Now())
-	default:
-		p = s.asked()
+		return s.position(s.hub.loop.Now())
 	}
-	if p == "" {
-		return ""
+	return s.asked()
+}
+
+// stand notes where a link stands that is about to be closed: the last answer
+// of one that is polled says so when the session has no subscriptions any more.
+func (l *line) stand() {
+	if _, ok := l.link.(polled); ok {
+		l.s.rare().stood = stood{l, l.standing()}
 	}
-	h.Set("Longwire-Position", string(p))
-	return p
 }
 
 // Settled reports whether what is in history was sent, so that an answer says

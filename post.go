@@ -148,13 +148,22 @@ func (s *Session) post(now time.Time, p *body) {
 	switch {
 	case p.seq > q.next:
 		q.wait(now, p)
-	case len(q.body) >= wire.MaxQueuedIn:
+	case q.full(p):
 		p.done <- errTooMuch
 	default:
 		q.accept(p)
 		q.arrived()
 		s.pump(now)
 	}
+}
+
+// full reports whether there is no room for a body whose turn it is.
+func (q *posts) full(p *body) bool {
+	n := len(p.rest)
+	for _, b := range q.body {
+		n += len(b.rest)
+	}
+	return len(q.body) >= wire.MaxQueuedIn || len(q.body) > 0 && n > wire.MaxQueuedInBytes
 }
 
 // accept takes a body over whose turn it is.
@@ -254,7 +263,7 @@ func (s *Session) pump(now time.Time) {
 		return
 	}
 	q := s.more.posts
-	for n := 0; len(q.body) > 0 && s.line != nil && !s.line.held && s.flags&sEnded == 0; n++ {
+	for n := 0; len(q.body) > 0 && s.line != nil && !s.line.held && !s.line.deaf && s.flags&sEnded == 0; n++ {
 		if n == postTurn {
 			s.hub.loop.PostTask(effect(s.pump))
 			return

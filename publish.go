@@ -189,7 +189,7 @@ func (a *ack) give() {
 		b := wire.AppendChannelReply(s.hub.scratch[:0], a.id, a.channel)
 		s.reply(a.l, append(wire.AppendMember(b, "position", string(a.p.Position())), '}'))
 	}
-	s.answered(a.l)
+	s.answered()
 }
 
 // mustWait reports whether a frame is not to be taken up while publications
@@ -206,9 +206,9 @@ func (s *Session) mustWait(f *wire.Frame, err error) bool {
 }
 
 // answered goes on with a peer that was held back because much was owed to it,
-// or that only waited for its answers.
-func (s *Session) answered(l *line) {
-	if s.line == l && !l.deaf {
+// or that only waited for its answers; also if those were of a link before.
+func (s *Session) answered() {
+	if l := s.line; l != nil && !l.deaf {
 		if l.held {
 			s.pace(l)
 		}

@@ -77,6 +77,9 @@ func (s *Session) Unsubscribe(channel string) error {
 func (s *Session) Close(c Close) error {
 	return s.do(func(now time.Time) {
 		l := s.line
+		if l != nil {
+			l.stand()
+		}
 		s.leaveLine()
 		if l != nil {
 			s.tellLater(l)

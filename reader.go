@@ -1,8 +1,8 @@
 package longwire
 
 import (
+	"bytes"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/longwire/longwire/internal/loop"
@@ -59,9 +59,9 @@ func (n *Node) LoopFor(r *http.Request, body []byte) *loop.Loop {
 
 // sessionIn returns the session that the first frame of a body resumes.
 func sessionIn(body []byte) string {
-	first, _, _ := strings.Cut(strings.TrimLeft(string(body[:min(len(body), 4<<10)]), " \t\r\n"), "\n")
+	first, _, _ := bytes.Cut(bytes.TrimLeft(body, " \t\r\n"), []byte{'\n'})
 	var f wire.Frame
-	if f.Parse([]byte(first)) != nil || f.Op != wire.OpConnect {
+	if parse(&f, first) != nil || f.Op != wire.OpConnect {
 		return ""
 	}
 	return string(f.Session)

@@ -97,6 +97,13 @@ type more struct {
 	posts *posts  // what came by POST; nil without
 	away  *away   // while it has no link
 	last  polled  // its link, if it ended with one that is polled
+	stood stood   // where it ended, for that or for a reader's poll
+}
+
+// A stood is where a session stood when its link was closed.
+type stood struct {
+	l  *line
+	at Position
 }
 
 func (s *Session) rare() *more {
