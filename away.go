@@ -49,7 +49,11 @@ func (s *Session) leaveLine() {
 	s.line = nil
 	s.flags &^= sFull | sOver | sHeld
 	if m := s.more; m != nil {
-		m.catch.first, m.catch.then = nil, nil
+		later := m.catch.later
+		m.catch.first, m.catch.then, m.catch.greets, m.catch.later = nil, nil, false, nil
+		for _, f := range later {
+			f(s.hub.loop.Now())
+		}
 	}
 }
 

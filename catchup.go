@@ -21,6 +21,8 @@ type catching struct {
 	n       int         // subscriptions that are not live
 	first   []firstRead // those of them whose place history has to tell
 	then    func(now time.Time, gaps []gap)
+	greets  bool            // that tells connected: nothing is sent before
+	later   []effect        // after that
 	only    map[*sub]place  // those of first that get only some; nil mostly
 	lost    map[*sub]uint64 // what gaps have told of; nil mostly
 	reading bool            // another goroutine reads for it
@@ -56,7 +58,11 @@ func (m *more) catching() int {
 
 // forget takes out a subscription that ends.
 func (m *more) forget(t *sub) {
-	if m == nil || !t.catches() {
+	if m == nil {
+		return
+	}
+	delete(m.untold, t)
+	if !t.catches() {
 		return
 	}
 	m.catch.n--
@@ -98,13 +104,15 @@ func (s *Session) live(number uint64) {
 	}
 	m := s.more
 	m.catch.n, m.catch.only, m.catch.lost = 0, nil, nil
-	if m.queue == nil && m.posts == nil && m.away == nil && !m.catch.posted && !m.catch.reading && m.catch.first == nil {
+	m.nowTold(number, s.hub.loop.Now())
+	if m.untold == nil && m.queue == nil && m.posts == nil && m.away == nil && !m.catch.posted && !m.catch.reading && m.catch.first == nil {
 		s.more = nil
 	}
 }
 
 // fallBehind notes that the link has no room: live subscriptions are so no
-// longer. The one that found out had everything up to upTo.
+// longer. The one that found out had everything up to upTo. The peer is read all the
+// same: it may want to unsubscribe from what is too much for it.
 func (s *Session) fallBehind(failed *sub, upTo uint64) {
 	s.flags |= sFull
 	for _, t := range s.subs {
@@ -116,9 +124,6 @@ func (s *Session) fallBehind(failed *sub, upTo uint64) {
 			had = s.hub.had(t)
 		}
 		s.catch(t, max(t.after, had))
-	}
-	if s.line != nil {
-		s.pace(s.line)
 	}
 }
 

@@ -369,11 +369,11 @@ func (s *Session) settle(now time.Time, l *line, c *connecting) {
 	for _, t := range s.subs {
 		switch {
 		case c.named[t.name()]:
-		case c.listed || c.from.now(): // from now on: a session that was here before missed something
+		case c.listed && !c.byID || c.from.now(): // from now on: a session that was here before missed something
 			list = append(list, settled{t: t, gap: s.flags&sKnown != 0, name: t.name()})
 		default:
 			list = append(list, settled{t: t, name: t.name()})
-			s.startAt(t, c.from)
+			s.startAt(t, s.goesOn(t, c.from))
 		}
 	}
 	for _, w := range c.wishes {
@@ -386,12 +386,24 @@ func (s *Session) settle(now time.Time, l *line, c *connecting) {
 	}
 	then := func(now time.Time, gaps []gap) { s.connected(now, l, c, list, gaps) }
 	if s.flags&sHeld != 0 {
-		s.rare().catch.then = then
+		s.greetLater(then)
 	} else {
 		then(now, nil)
 	}
 	s.catchUp(now)
 	s.goOn(now)
+}
+
+// greetLater has the peer told connected when history has said where its
+// subscriptions begin. Nothing is delivered before, to those either that begin now.
+func (s *Session) greetLater(then func(now time.Time, gaps []gap)) {
+	c := &s.rare().catch
+	c.then, c.greets = then, true
+	for _, t := range s.subs {
+		if !t.catches() {
+			s.catch(t, t.after)
+		}
+	}
 }
 
 // drop ends the subscriptions that a client's list does not have any more.

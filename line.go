@@ -68,7 +68,7 @@ func (l *line) Receive(now time.Time, kind Kind, p []byte) {
 // Drained hears that the link has room again.
 func (l *line) Drained(now time.Time) {
 	if s := l.s; s.line == l && s.flags&sFull != 0 {
-		s.flags &^= sFull
+		s.flags &^= sFull | sOver
 		s.pace(l)
 		s.catchUp(now)
 	}

@@ -207,6 +207,9 @@ func (s *Session) replySubscribed(now time.Time, l *line, id uint64, t *sub, gap
 		s.tell(bytes.Clone(b), s.position(now))
 		return
 	}
+	if s.flags&sTailed != 0 {
+		s.notTold(t)
+	}
 	s.reply(l, b)
 }
 

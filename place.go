@@ -163,11 +163,15 @@ func (s *Session) placed(now time.Time, p *placing) {
 			}
 		}
 	}
+	later := c.later
 	if then := c.then; then != nil {
-		c.then = nil
+		c.then, c.greets, c.later = nil, false, nil
 		then(now, gaps)
 	}
 	s.tellGaps(now, gaps)
+	for _, f := range later {
+		f(now)
+	}
 	s.catchUp(now)
 	s.goOn(now)
 }

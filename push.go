@@ -35,7 +35,7 @@ func (s *Session) Send(method string, kind Kind, data []byte) error {
 		s.unsent.Add(-int32(len(b)))
 		return ErrFull
 	}
-	s.hub.loop.PostTask(effect(func(time.Time) {
+	s.hub.loop.PostTask(s.greeted(func(time.Time) {
 		s.unsent.Add(-int32(len(b)))
 		s.tell(b, "")
 	}))
@@ -49,7 +49,7 @@ func (s *Session) Subscribe(channel string) error {
 	if err := wire.CheckPattern(channel); err != nil {
 		return err
 	}
-	return s.do(func(now time.Time) {
+	return s.do(s.greeted(func(now time.Time) {
 		if t := s.find(channel); t != nil {
 			t.flags |= subPinned
 			return
@@ -58,19 +58,31 @@ func (s *Session) Subscribe(channel string) error {
 		if s.line != nil {
 			s.replySubscribed(now, s.line, 0, t, false)
 		}
-	})
+	}))
 }
 
 // Unsubscribe ends a subscription of the session, whoever made it. Its peer is told
 // by a reply without id. Without one it does nothing.
 func (s *Session) Unsubscribe(channel string) error {
-	return s.do(func(time.Time) {
+	return s.do(s.greeted(func(time.Time) {
 		if t := s.find(channel); t != nil {
 			b := wire.AppendChannelReply(nil, 0, t.name())
 			s.unsubscribe(t)
 			s.tell(append(b, '}'), "")
 		}
-	})
+	}))
+}
+
+// greeted returns f as it is to be done on the loop: not before the peer is told
+// connected, if it is about to be.
+func (s *Session) greeted(f effect) effect {
+	return func(now time.Time) {
+		if s.more != nil && s.more.catch.greets {
+			s.more.catch.later = append(s.more.catch.later, f)
+		} else {
+			f(now)
+		}
+	}
 }
 
 // Close ends the session for good: its link is closed with c, and cannot resume it.

@@ -92,12 +92,13 @@ func (s *Session) Peer() *Peer {
 
 // more is what a session needs in rare states only.
 type more struct {
-	catch catching
-	queue *frames // that wait for others; nil while none do
-	posts *posts  // what came by POST; nil without
-	away  *away   // while it has no link
-	last  polled  // its link, if it ended with one that is polled
-	stood stood   // where it ended, for that or for a reader's poll
+	catch  catching
+	queue  *frames         // that wait for others; nil while none do
+	posts  *posts          // what came by POST; nil without
+	away   *away           // while it has no link
+	untold map[*sub]untold // nil mostly
+	last   polled          // its link, if it ended with one that is polled
+	stood  stood           // where it ended, for that or for a reader's poll
 }
 
 // A stood is where a session stood when its link was closed.

@@ -1,0 +1,51 @@
+package longwire
+
+import "time"
+
+// An event stream resumes by the last id that came, and that speaks of the
+// subscriptions that there were when it was sent. One that a frame makes while
+// something catches up, itself maybe, is told without an id, and so are the messages
+// until all are live: a peer that is cut then comes back with an id that is
+// older than the subscription, and may be ahead of it. So the session notes where
+// such subscriptions began, and since when ids speak of them, too.
+
+// An untold is a subscription of which ids do not speak, or did not at first.
+type untold struct {
+	began uint64
+	since position // ids behind it speak of the subscription; zero while none do
+}
+
+// notTold notes that the reply to a frame that made a subscription has no id.
+func (s *Session) notTold(t *sub) {
+	m := s.rare()
+	if m.untold == nil {
+		m.untold = map[*sub]untold{}
+	}
+	m.untold[t] = untold{began: t.after}
+}
+
+// nowTold notes that all subscriptions are live, and have everything up to number.
+func (m *more) nowTold(number uint64, now time.Time) {
+	for t, u := range m.untold {
+		if u.since == (position{}) {
+			u.since = position{number: number, second: now.Unix()}
+			m.untold[t] = u
+		}
+	}
+}
+
+// goesOn returns where a subscription goes on whose peer came back with an id.
+func (s *Session) goesOn(t *sub, from since) since {
+	if s.more == nil || !from.told || from.at.epoch != s.node.epoch.Load() {
+		return from
+	}
+	u, ok := s.more.untold[t]
+	switch at := u.since; {
+	case !ok:
+	case at != position{} && (from.at.number > at.number || from.at.number == at.number && from.at.second > at.second):
+		delete(s.more.untold, t)
+	default:
+		from.at.number = u.began
+	}
+	return from
+}
