@@ -102,7 +102,7 @@ func TestResumeUnderLoad(t *testing.T) {
 		r.loud()
 		p := r.dial(first, ways.Options{})
 		at := p.follows(p.reply(`{"op":"subscribe","channel":"x"}`).Position, 20)
-		for range 6 {
+		for range 3 {
 			p.Cut()
 			time.Sleep(30 * time.Millisecond)
 			p, _ = p.again(then, at, "x")

@@ -11,20 +11,20 @@ import (
 	"github.com/longwire/longwire/wire"
 )
 
-// TestDay is half a day of a session: streams reach their lifetime and are resumed,
+// TestDay is seven hours of a session: streams reach their lifetime and are resumed,
 // and nothing is lost or comes twice.
 func TestDay(t *testing.T) {
 	everyWay(t, openToAll, func(t *testing.T, r *rig, w ways.Way) {
 		p := r.dial(w, ways.Options{})
 		at := p.reply(`{"op":"subscribe","channel":"x"}`).Position
 		go func() {
-			for i := range 70 {
+			for i := range 40 {
 				time.Sleep(10 * time.Minute)
 				r.numbers("x", i, i)
 			}
 		}()
 		lives := 1
-		for i := 0; i < 70; {
+		for i := 0; i < 40; {
 			f, ok := p.any(time.After(time.Hour))
 			switch {
 			case !ok:

@@ -207,7 +207,7 @@ func TestDoesNotReadReplies(t *testing.T) {
 		other, p := r.dial(w, ways.Options{}), r.dial(w, ways.Options{})
 		other.reply(`{"op":"subscribe","channel":"x"}`)
 		p.hold()
-		const asks = 1200
+		const asks = 600
 		said := make(chan struct{})
 		go func() {
 			defer close(said)
