@@ -47,6 +47,7 @@ func (s *Session) lost(now time.Time, c *Close) {
 // leaveLine parts the session from its link.
 func (s *Session) leaveLine() {
 	s.line = nil
+	s.pushOn()
 	s.flags &^= sFull | sOver | sHeld
 	if m := s.more; m != nil {
 		later := m.catch.later

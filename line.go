@@ -69,6 +69,7 @@ func (l *line) Receive(now time.Time, kind Kind, p []byte) {
 func (l *line) Drained(now time.Time) {
 	if s := l.s; s.line == l && s.flags&sFull != 0 {
 		s.flags &^= sFull | sOver
+		s.pushOn()
 		s.pace(l)
 		s.catchUp(now)
 	}

@@ -13,7 +13,7 @@ const maxUnsent = maxTransit
 // Send pushes a message to the session alone: a `send` frame. JSON must be valid.
 // It never blocks, and is at most once: a session that has no link just now, or
 // whose link is cut, does not get it. For what must not be lost publish to the
-// user's inbox ([Inbox]). It returns ErrFull if 64 KiB wait for the session's loop
+// user's inbox ([Inbox]). It returns ErrFull if 64 KiB wait for the session's loop or its peer
 // already, ErrClosed if the session has ended.
 func (s *Session) Send(method string, kind Kind, data []byte) error {
 	switch {
@@ -36,10 +36,32 @@ func (s *Session) Send(method string, kind Kind, data []byte) error {
 		return ErrFull
 	}
 	s.hub.loop.PostTask(s.greeted(func(time.Time) {
-		s.unsent.Add(-int32(len(b)))
-		s.tell(b, "")
+		s.push(b)
 	}))
 	return nil
+}
+
+// push sends what was pushed. While answers or pushes wait beyond what the link
+// queues it waits, too, and counts as not sent.
+func (s *Session) push(b []byte) {
+	if s.line != nil && s.flags&sOver != 0 {
+		m := s.rare()
+		m.pushed = append(m.pushed, b)
+		return
+	}
+	s.unsent.Add(-int32(len(b)))
+	s.tell(b, "")
+}
+
+// pushOn goes on with what waits, or drops it if there is no link any more.
+func (s *Session) pushOn() {
+	for s.more != nil && len(s.more.pushed) > 0 && (s.line == nil || s.flags&sOver == 0) {
+		b := s.more.pushed[0]
+		if s.more.pushed = s.more.pushed[1:]; len(s.more.pushed) == 0 {
+			s.more.pushed = nil
+		}
+		s.push(b)
+	}
 }
 
 // Subscribe subscribes the session to a channel or pattern, from now on, whatever

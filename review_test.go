@@ -331,3 +331,32 @@ func TestLastFrameBehindAPublication(t *testing.T) {
 		p.ended(wire.CodeNormal)
 	})
 }
+
+// What the program pushes to a peer that does not read is bounded, and what was
+// taken comes when it reads again.
+func TestPushToWhoDoesNotRead(t *testing.T) {
+	everyWay(t, openToAll, func(t *testing.T, r *rig, w ways.Way) {
+		p := r.dial(w, ways.Options{})
+		p.hold()
+		s := r.node.Session(p.session)
+		sent := 0
+		for sent < 3000 {
+			if err := s.Send("n", longwire.Binary, make([]byte, 1000)); err != nil {
+				break
+			}
+			sent++
+			synctest.Wait()
+		}
+		if sent == 3000 {
+			t.Error("a peer that does not read was sent 3 MB")
+		}
+		p.free()
+		for range sent {
+			p.want("send")
+		}
+		if err := s.Send("n", longwire.JSON, []byte("1")); err != nil {
+			t.Error(err)
+		}
+		p.want("send")
+	})
+}

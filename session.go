@@ -2,6 +2,7 @@ package longwire
 
 import (
 	"encoding/base64"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -99,6 +100,7 @@ type more struct {
 	untold map[*sub]untold // nil mostly
 	last   polled          // its link, if it ended with one that is polled
 	stood  stood           // where it ended, for that or for a reader's poll
+	pushed [][]byte        // that waits for room
 }
 
 // A stood is where a session stood when its link was closed.
@@ -141,14 +143,14 @@ func (s *Session) position(now time.Time) Position {
 }
 
 // tokened returns m as it may leave on a link that resumes by one token: without
-// one while some subscriptions catch up, because it would be ahead of them, or if
-// another subscription gets the same publication again, because only the last of
-// them says that it was delivered.
+// one while some subscriptions catch up, because it would be ahead of them, unless all
+// do so together; or if another subscription gets the same publication again, because
+// only the last of them says that it was delivered.
 func (s *Session) tokened(m *Message, again bool) *Message {
 	if s.flags&sToken == 0 || m.at == "" {
 		return m
 	}
-	if c := s.more.catching(); again || c > 0 && c < len(s.subs) {
+	if again || s.more.catching() > 0 && slices.ContainsFunc(s.subs, func(t *sub) bool { return !t.reads() }) {
 		return NewMessage(m.kind, m.data)
 	}
 	return m
