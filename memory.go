@@ -110,6 +110,10 @@ type memory struct {
 
 	feed memFeed // partly guarded by mu
 
+	// A read holds turn while it waits for mu and has it. So publishers wait behind one
+	// at most, however many there are, and those who wait do not run.
+	turn sync.Mutex
+
 	mu sync.Mutex
 	// Guarded by mu.
 	timer *time.Timer // sweeps; nil before the first publication

@@ -3,7 +3,10 @@ package longwire
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
+	"time"
 )
 
 func BenchmarkPublish(b *testing.B) {
@@ -43,4 +46,37 @@ func BenchmarkPublish(b *testing.B) {
 			m.Close(context.Background())
 		})
 	}
+}
+
+// BenchmarkPublishBesideReads publishes while many walk through all that is kept.
+func BenchmarkPublishBesideReads(b *testing.B) {
+	const reads = 1000
+	m := NewMemory(nil)
+	defer m.Close(context.Background())
+	done := func(*Publication, error) {}
+	for i := range 100_000 {
+		m.Publish(&Publication{Channel: fmt.Sprintf("chat.room%d", i%10_000), Data: []byte("x")}, done)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	var wg sync.WaitGroup
+	for range reads {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				for range m.Read(ctx, &Range{Channels: []string{"nothing.>"}, Last: 1}) {
+				}
+			}
+		})
+	}
+	var took []time.Duration
+	for b.Loop() {
+		begun := time.Now()
+		m.Publish(&Publication{Channel: "x", Data: []byte("x")}, done)
+		took = append(took, time.Since(begun))
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	wg.Wait()
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "µs-p50")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "µs-p99")
 }

@@ -105,6 +105,8 @@ func (rd *memRead) page(ctx context.Context) (more bool, err error) {
 // look is what is done of a page at once, with the lock held.
 func (rd *memRead) look() (more bool, err error) {
 	m := rd.m
+	m.turn.Lock()
+	defer m.turn.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.isClosed() {
