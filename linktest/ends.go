@@ -97,7 +97,7 @@ func (s *suite) clientCloses(t *testing.T) {
 }
 
 // soon is when a client is forgotten that cannot say goodbye.
-const soon = 100 * time.Millisecond
+const soon = 500 * time.Millisecond
 
 func (s *suite) clientCuts(t *testing.T) {
 	heard := make(chan string, 1)
