@@ -260,7 +260,7 @@ func (l *modelLink) due(s *modelSub) bool {
 // owing reports whether a subscription has not got something up to a number.
 func (l *modelLink) owing(upTo uint64) bool {
 	for _, s := range l.subs {
-		if len(l.m.missing(s, upTo)) > 0 {
+		if len(l.m.log.of(s.name, s.after, upTo)) > 0 { // owed or not
 			return true
 		}
 	}
