@@ -72,6 +72,9 @@ func (l *line) Drained(now time.Time) {
 		s.pushOn()
 		s.pace(l)
 		s.catchUp(now)
+		if s.more != nil && s.more.queue != nil {
+			s.goOn(now)
+		}
 	}
 }
 

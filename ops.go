@@ -256,6 +256,9 @@ func (s *Session) obeyPublish(l *line, f *wire.Frame) error {
 		return err
 	}
 	s.publish(l, f.ID, p)
+	if s.line == l && s.owed.Load() >= maxOwed {
+		s.pace(l)
+	}
 	return nil
 }
 

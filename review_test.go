@@ -23,12 +23,14 @@ type gatedBroker struct {
 	// Guarded by mu.
 	gate chan struct{} // closed when reads may go on
 	pass int           // reads that may yet
+	read int           // that were asked for
 }
 
 func (b *gatedBroker) Read(ctx context.Context, r *longwire.Range) iter.Seq2[*longwire.Publication, error] {
 	return func(yield func(*longwire.Publication, error) bool) {
 		b.mu.Lock()
 		gate := b.gate
+		b.read++
 		if b.pass > 0 {
 			b.pass--
 			gate = nil
@@ -358,5 +360,29 @@ func TestPushToWhoDoesNotRead(t *testing.T) {
 			t.Error(err)
 		}
 		p.want("send")
+	})
+}
+
+// Pieces of history are not read on for a peer that does not take the first.
+func TestHistoryForWhoDoesNotRead(t *testing.T) {
+	gated(t, openToAll, nil, func(t *testing.T, r *rig, b *gatedBroker) {
+		r.publish("a", strings.Repeat("x", 1<<20))
+		p := r.dial(way("tcp"), ways.Options{})
+		p.hold()
+		for i := range 30 {
+			p.say(`{"op":"history","id":%d,"channel":"a"}`, 100+i)
+		}
+		synctest.Wait()
+		b.mu.Lock()
+		if b.read > 4 {
+			t.Errorf("%d pieces were read", b.read)
+		}
+		b.mu.Unlock()
+		p.free()
+		for i := range 30 {
+			if f := p.want("reply"); f.ID != uint64(100+i) {
+				p.fatal("heard %v", f)
+			}
+		}
 	})
 }

@@ -59,9 +59,10 @@ func (s *Session) enqueue(l *line, p []byte) {
 	}
 }
 
-// work goes on with the frames that wait, unless those before them are not done.
+// work goes on with the frames that wait, unless those before them are not done, or
+// their answers not taken by the link: some are large.
 func (s *Session) work() {
-	if s.busy() || s.more == nil || s.more.queue == nil || s.more.queue.mustWait(s) {
+	if s.busy() || s.flags&sOver != 0 || s.more == nil || s.more.queue == nil || s.more.queue.mustWait(s) {
 		return
 	}
 	s.flags |= sBusy
@@ -89,7 +90,8 @@ func (q *frames) mustWait(s *Session) bool {
 
 // Work takes up the frames. One that subscribes may have to wait for history;
 // then those behind it do as well. So do those behind one that the loop publishes,
-// because the loop knows only then that its answer is to be waited for.
+// because the loop knows only then that its answer is to be waited for, and behind a
+// piece of history, for which the link may have no room.
 func (j *job) Work() {
 	s, f := j.s, &j.frame
 	for len(j.q.items) > 0 {
@@ -105,7 +107,7 @@ func (j *job) Work() {
 			continue
 		}
 		j.take(it.l, p)
-		if f.Op == wire.OpSubscribe || f.Op == wire.OpPublish && !s.node.hooked(f.Op) {
+		if f.Op == wire.OpSubscribe || f.Op == wire.OpHistory || f.Op == wire.OpPublish && !s.node.hooked(f.Op) {
 			break
 		}
 	}
