@@ -50,6 +50,9 @@ func (s *Session) leaveLine() {
 	s.pushOn()
 	s.flags &^= sFull | sOver | sHeld
 	if m := s.more; m != nil {
+		if m.catch.stop != nil {
+			m.catch.stop()
+		}
 		later := m.catch.later
 		m.catch.first, m.catch.then, m.catch.greets, m.catch.later = nil, nil, false, nil
 		for _, f := range later {

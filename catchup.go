@@ -26,6 +26,7 @@ type catching struct {
 	only    map[*sub]place  // those of first that get only some; nil mostly
 	lost    map[*sub]uint64 // what gaps have told of; nil mostly
 	reading bool            // another goroutine reads for it
+	stop    func()          // ends that; may be called again
 	posted  bool            // a task goes on
 }
 
@@ -255,6 +256,7 @@ func (s *Session) reached(number uint64) {
 
 // A page is what another goroutine has read for a session.
 type page struct {
+	ctx    context.Context // ends with the link: nobody waits for the answer then
 	s      *Session
 	l      *line // of then: an answer for an old link is of no use
 	after  uint64
@@ -273,7 +275,7 @@ func (s *Session) readPage(now time.Time, after uint64) {
 			p.names = append(p.names, t.name())
 		}
 	}
-	s.more.catch.reading = true
+	p.ctx = s.more.catch.begin(s.node.ctx)
 	s.hub.loop.Go(p)
 }
 
@@ -297,10 +299,8 @@ func (p *page) Work() {
 // comes in the midst: the next page begins with that. It reports whether it came to
 // the end of what was asked for.
 func (p *page) read(r *Range) (whole bool) {
-	ctx, cancel := context.WithCancel(p.s.node.ctx)
-	defer cancel()
 	bytes := 0
-	for q, err := range p.s.node.broker.Read(ctx, r) {
+	for q, err := range p.s.node.broker.Read(p.ctx, r) {
 		g, ok := errors.AsType[*GapError](err)
 		switch {
 		case ok && len(p.events) > 0:
@@ -324,7 +324,7 @@ func (p *page) read(r *Range) (whole bool) {
 func (p *page) Run(now time.Time) {
 	s := p.s
 	c := &s.more.catch
-	c.reading = false
+	c.end()
 	if s.line != p.l || s.line == nil {
 		s.catchUp(now)
 		return
@@ -348,6 +348,19 @@ func (p *page) Run(now time.Time) {
 	}
 	s.reached(p.upTo)
 	s.catchUp(now)
+}
+
+// begin notes that another goroutine begins to read, and returns its context; end, that
+// it has.
+func (c *catching) begin(ctx context.Context) context.Context {
+	ctx, c.stop = context.WithCancel(ctx)
+	c.reading = true
+	return ctx
+}
+
+func (c *catching) end() {
+	c.stop()
+	c.reading, c.stop = false, nil
 }
 
 // news reports whether a gap tells of losses that have not been told: what matches

@@ -1,6 +1,7 @@
 package longwire
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 // A placing is one look into history for a session.
 type placing struct {
+	ctx   context.Context // ends with the link: nobody waits for the answer then
 	s     *Session
 	l     *line
 	reads []firstRead
@@ -34,7 +36,7 @@ type place struct {
 func (s *Session) readFirst(time.Time) {
 	c := &s.more.catch
 	p := &placing{s: s, l: s.line, reads: slices.Clone(c.first)}
-	c.reading = true
+	p.ctx = c.begin(s.node.ctx)
 	s.hub.loop.Go(p)
 }
 
@@ -42,7 +44,7 @@ func (s *Session) readFirst(time.Time) {
 func (p *placing) Work() {
 	n, now := p.s.node, time.Now()
 	for _, r := range p.reads {
-		f, err := n.place(r.name, r.from, now)
+		f, err := n.place(p.ctx, r.name, r.from, now)
 		if err != nil {
 			p.err = err
 			break
@@ -52,7 +54,7 @@ func (p *placing) Work() {
 	p.s.hub.loop.PostTask(p)
 }
 
-func (n *Node) place(name string, from since, now time.Time) (f place, err error) {
+func (n *Node) place(ctx context.Context, name string, from since, now time.Time) (f place, err error) {
 	f.upTo = n.posted.Load()
 	scattered := from.last > 0 && isPattern(name)
 	r := &Range{Channels: []string{name}, Limit: 1}
@@ -61,7 +63,7 @@ func (n *Node) place(name string, from since, now time.Time) (f place, err error
 		r.Limit = 0
 	}
 	var numbers []uint64
-	for p, err := range n.broker.Read(n.ctx, r) {
+	for p, err := range n.broker.Read(ctx, r) {
 		if g, ok := errors.AsType[*GapError](err); ok {
 			f.gap, f.after, f.lost = true, g.After, g.Lost
 			return f, nil
@@ -85,7 +87,7 @@ func (n *Node) place(name string, from since, now time.Time) (f place, err error
 	if isPattern(name) && !from.told {
 		// What was lost before is not owed to who asks for what there is, even if
 		// something older of another channel is kept.
-		f.lost = n.lostAfter(name, f.after)
+		f.lost = n.lostAfter(ctx, name, f.after)
 	}
 	if scattered && len(numbers) > 0 {
 		f.only, f.upTo = numbers, max(f.upTo, numbers[len(numbers)-1])
@@ -95,9 +97,9 @@ func (n *Node) place(name string, from since, now time.Time) (f place, err error
 
 // lostAfter returns the newest that is known to be lost after a number, zero if
 // nothing is.
-func (n *Node) lostAfter(name string, number uint64) uint64 {
+func (n *Node) lostAfter(ctx context.Context, name string, number uint64) uint64 {
 	r := &Range{Channels: []string{name}, Epoch: n.epoch.Load(), After: number, Taken: time.Now(), Limit: 1}
-	for _, err := range n.broker.Read(n.ctx, r) {
+	for _, err := range n.broker.Read(ctx, r) {
 		if g, ok := errors.AsType[*GapError](err); ok {
 			return g.Lost
 		}
@@ -112,7 +114,7 @@ func (n *Node) gapsIn(names []string, from since) (gaps []string) {
 		return nil
 	}
 	for _, name := range names {
-		if f, err := n.place(name, from, time.Now()); err == nil && f.gap {
+		if f, err := n.place(n.ctx, name, from, time.Now()); err == nil && f.gap {
 			gaps = append(gaps, name)
 		}
 	}
@@ -130,7 +132,7 @@ const maxScattered = 10_000
 // Run puts the subscriptions in their places.
 func (p *placing) Run(now time.Time) {
 	s := p.s
-	s.more.catch.reading = false
+	s.more.catch.end()
 	if s.line != p.l || s.line == nil {
 		s.catchUp(now)
 		return
