@@ -23,15 +23,15 @@ func (l *modelLink) connected(f *modelFrame) {
 	maybe := s.uncertain(l)
 	seen := map[string]bool{}
 	for _, e := range f.Subscriptions {
-		if seen[e.Channel] {
-			l.fail("%s is there twice", e.Channel)
-		}
 		st, wished := r.list[e.Channel]
 		if e.Error != nil {
 			if !wished || st.kind != 'x' {
 				l.fail("%s, since %s, was refused: %+v", e.Channel, st.since, e.Error)
 			}
 			continue
+		}
+		if seen[e.Channel] {
+			l.fail("%s is there twice", e.Channel)
 		}
 		seen[e.Channel] = true
 		if wished && st.kind == 'x' && (e.Channel == s.inbox() || resumed) {
@@ -115,7 +115,7 @@ func (l *modelLink) sameSession(f *modelFrame, resumed bool) {
 		s.has, s.made = map[string]bool{}, map[string]bool{}
 	}
 	s.id, s.secret = f.Session, f.Secret
-	s.alive = time.Now()
+	s.alive = l.birth // it may have ended since
 }
 
 // kept checks a subscription that goes on as it was.

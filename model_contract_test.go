@@ -174,6 +174,7 @@ func (l *modelLink) begins(name string, st modelStart, at string, gap bool) {
 		switch {
 		case !gap && p.number != st.pos.number:
 			l.fail("%s goes on from %s, though %s was asked for and no gap was told", name, at, st.since)
+		case st.older: // it may have gone on from elsewhere
 		case gap && st.pos.epoch == m.log.epoch && p.number >= st.pos.number:
 			l.notKept(name, st.pos.number, p.number)
 		case gap:
@@ -242,7 +243,8 @@ func (l *modelLink) stands(at, where string) uint64 {
 			s.after, s.at = n, at
 		}
 	}
-	if n < l.last && l.settled() && !l.owing(l.last) {
+	// What one had and another was to get, or was told to be lost, may come again.
+	if n+1 < l.last && l.settled() && !l.owing(l.last) {
 		l.fail("%s tells %s, but %d was delivered already", where, at, l.last)
 	}
 	return n

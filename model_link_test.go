@@ -37,23 +37,24 @@ type modelLink struct {
 
 	// The driver's.
 	modelContract
-	way     ways.Way
-	reader  bool
-	resumed modelResume
-	pending []*modelRequest // sent, and not answered
-	calls   map[uint64]*modelRequest
-	stalled time.Time // since when it may not read all; zero while it may
-	birth   time.Time
-	causes  map[wire.Code]bool // with which codes it may end; the empty one is without a word
-	closed  bool               // its end was heard
-	first   bool               // connected was heard, or need not be
-	isOpen  bool               // that it is open was taken in
-	lastID  string
-	asked   string // the position that it came with, and is told until it has another
-	wasIdle bool
-	racing  bool      // with another of its session, which may come after it
-	gone    time.Time // when the model cut it
-	recent  []string  // the last frames, for what a failure says
+	way        ways.Way
+	reader     bool
+	resumed    modelResume
+	pending    []*modelRequest // sent, and not answered
+	calls      map[uint64]*modelRequest
+	stalled    time.Time // since when it may not read all; zero while it may
+	birth      time.Time
+	causes     map[wire.Code]bool // with which codes it may end; the empty one is without a word
+	closed     bool               // its end was heard
+	first      bool               // connected was heard, or need not be
+	isOpen     bool               // that it is open was taken in
+	lastID     string
+	asked      string // the position that it came with, and is told until it has another
+	wasIdle    bool
+	wasStalled time.Time // when it was that for the last time
+	racing     bool      // with another of its session, which may come after it
+	gone       time.Time // when the model cut it
+	recent     []string  // the last frames, for what a failure says
 }
 
 type modelHeard struct{ text, id string }

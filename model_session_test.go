@@ -177,10 +177,11 @@ func (l *modelLink) end(err error) {
 // idled reports whether the link was not read for so long that the server may have
 // taken it for dead.
 func (l *modelLink) idled() bool {
-	if !l.stalled.IsZero() && time.Since(l.stalled) > 8*time.Second {
-		l.wasIdle = true
+	if !l.stalled.IsZero() {
+		l.wasStalled = time.Now()
+		l.wasIdle = l.wasIdle || time.Since(l.stalled) > 8*time.Second
 	}
-	return l.wasIdle
+	return l.wasIdle || time.Since(l.wasStalled) < wire.DeadAfter+time.Second
 }
 
 // answer finds the request that is answered.
@@ -280,7 +281,8 @@ func (l *modelLink) refusal(f *modelFrame) {
 	case wire.CodeAlreadySubscribed:
 		ok = r.op == "subscribe" && l.subs[r.channel] != nil
 	case wire.CodeNotSubscribed:
-		ok = r.op == "unsubscribe" && l.subs[r.channel] == nil
+		// The program may have ended it while history was asked where it begins.
+		ok = r.op == "unsubscribe" && l.subs[r.channel] == nil || r.op == "subscribe" && l.s.made[r.channel]
 	case wire.CodeInternal:
 		ok = ok || r.op == "history" && l.m.conf.failFor > 0
 	case wire.CodeKeyReused:

@@ -279,6 +279,7 @@ func (l *modelLink) unsettled() string {
 // rest notes that the link has everything.
 func (l *modelLink) rest() {
 	l.settleAll()
+	l.idled()
 	l.stalled, l.wasIdle = time.Time{}, false
 	if l.s != nil && l.s.live == l {
 		l.s.alive = time.Now()
