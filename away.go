@@ -93,6 +93,7 @@ func (s *Session) end(now time.Time, c *Close) {
 		m.posts.drop()
 	}
 	if s.node.opts.Handler.Disconnect != nil {
+		s.node.untold.Add(1)
 		s.hub.loop.Go(&farewell{s.node, &DisconnectEvent{ID: s.ID(), Peer: s.Peer(), Reason: c, Lived: now.Sub(s.node.began) - s.began}})
 	}
 }
@@ -129,5 +130,6 @@ type farewell struct {
 
 // Work tells the hook.
 func (f *farewell) Work() {
+	defer f.n.untold.Add(-1)
 	_ = f.n.survive(func() error { f.n.opts.Handler.Disconnect(f.n.ctx, f.e); return nil }) // it is logged
 }

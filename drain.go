@@ -21,7 +21,7 @@ const (
 
 // Drain stops taking links and publications, and ends all sessions and readers with
 // the code draining, spread over the time until ctx's deadline, or without one as
-// fast as 500 per second. It returns when every one was told, or the context's
+// fast as 500 per second. It returns when every one was told, and Disconnect has heard of it, or the context's
 // error. Call it before the engine, the broker and the http.Server are closed.
 func (n *Node) Drain(ctx context.Context) error {
 	n.ending.Store(true)
@@ -60,6 +60,13 @@ func (n *Node) settled(ctx context.Context) error {
 		}
 		select {
 		case <-done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	for n.untold.Load() > 0 {
+		select {
+		case <-time.After(time.Millisecond): // hooks take longer than that
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

@@ -81,6 +81,7 @@ type Node struct {
 	looking atomic.Uint64 // the number up to which the index was, or is about to be, asked
 	posted  atomic.Uint64 // the number up to which all is with the hubs concerned
 	ending  atomic.Bool   // nobody new is taken
+	untold  atomic.Int64  // ends of sessions that Disconnect has yet to hear of
 
 	wg     sync.WaitGroup // the feed; Close waits for it
 	closed sync.Once
