@@ -25,17 +25,28 @@ type Broker interface {
 	// one for each partition, have no publications and say where the feed begins.
 	// Sink is called by one goroutine at a time for a partition, which may be anybody's who
 	// publishes, so it must not block; it may publish. A publication can be read
-	// before sink hears of it.
+	// before sink hears of it. Those of channels without history may have the number
+	// zero; they can be missed, and are told in the order in which each publisher
+	// published them.
 	Follow(ctx context.Context, sink func(Feed)) error
 	// Read walks publications of a partition in the order of their numbers, up to
 	// the last there was when it began. What is not within history is told first:
-	// one *GapError for each channel or pattern concerned. So is, in the midst, what
+	// one *GapError for each channel or pattern concerned. Positions of earlier epochs are
+	// within it as far as those ended. So is, in the midst, what
 	// stops being kept while the read goes on, before the next publication; more may
 	// follow a *GapError, nothing any other error.
 	Read(ctx context.Context, r *Range) iter.Seq2[*Publication, error]
 	// Close ends it; Follow returns. What was acknowledged is kept, if the broker
 	// keeps anything.
 	Close(ctx context.Context) error
+}
+
+// A Partitioned broker has more than one partition, which are numbered from zero.
+type Partitioned interface {
+	// Partitions returns how many there are, at most [MaxPartitions]. It never changes.
+	Partitions() int
+	// Partition returns where a channel lives. It never changes.
+	Partition(channel string) int
 }
 
 // A Forgetter is a [Broker] that can forget. [NewMemory] makes one.
@@ -46,11 +57,25 @@ type Forgetter interface {
 }
 
 // A Feed is a piece of what a partition's followers hear.
+//
+// One without publications begins: the first, and another if the partition begins
+// again, because numbers that were told are not there any more. What is told then
+// begins behind Last, in the epoch Epoch; it is another one.
 type Feed struct {
 	Partition    int
-	Epoch        uint32
+	Epoch        uint32         // the same for all partitions
 	Last         uint64         // the number of the last publication, of these or before them
 	Publications []*Publication // may be kept, but not changed: others hear the same
+
+	// Earlier are the epochs before, where one begins: positions in them are as good
+	// as those of Epoch, up to where each ended.
+	Earlier []EpochEnd
+}
+
+// An EpochEnd says where an epoch ended in a partition.
+type EpochEnd struct {
+	Epoch uint32
+	Last  uint64 // the last number that is what it was then
 }
 
 // A Range says what to read of a partition. One of After, Last and From says where

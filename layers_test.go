@@ -35,7 +35,7 @@ var layers = map[string][]string{
 	"transport/tcp":    {".", "wire", "internal/loop", "internal/park", "internal/frame", "internal/beat"},
 	"transport/ws":     {".", "wire", "internal/loop", "internal/park", "internal/frame", "internal/beat", "internal/origin"},
 	"transport/stream": {".", "wire", "internal/loop", "internal/park", "internal/frame", "internal/beat", "internal/content"},
-	"broker/jetstream": {"."},
+	"broker/jetstream": {".", "wire"},
 	"auth":             {"."},
 
 	"internal/api":         {".", "internal/api/adminpb"},
