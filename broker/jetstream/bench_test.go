@@ -1,0 +1,57 @@
+package jetstream
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"github.com/longwire/longwire"
+)
+
+// underWay is how many publications wait for their acknowledgements at all times: as many as nats.go
+// allows by default.
+const underWay = 4000
+
+func BenchmarkPublish(b *testing.B) {
+	br := open(b, &Options{})
+	data := make([]byte, 128)
+	var wg sync.WaitGroup
+	sem := make(chan struct{}, underWay)
+	b.ReportAllocs()
+	for b.Loop() {
+		sem <- struct{}{}
+		wg.Add(1)
+		br.Publish(&longwire.Publication{Channel: "bench", Data: data}, func(_ *longwire.Publication, err error) {
+			if err != nil {
+				b.Error(err)
+			}
+			<-sem
+			wg.Done()
+		})
+	}
+	wg.Wait()
+}
+
+// BenchmarkPublishBare is the same by nats.go alone, into the same stream.
+func BenchmarkPublishBare(b *testing.B) {
+	br := open(b, &Options{})
+	nc, err := nats.Connect("", nats.InProcessServer(br.embedded))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := natsjs.New(nc, natsjs.WithPublishAsyncMaxPending(underWay))
+	if err != nil {
+		b.Fatal(err)
+	}
+	data := make([]byte, 128)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := js.PublishAsync("lw.default.0.bench", data); err != nil {
+			b.Fatal(err)
+		}
+	}
+	<-js.PublishAsyncComplete()
+}

@@ -1,0 +1,292 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/longwire/longwire"
+)
+
+// A Broker keeps what is published, in JetStream. It is a [longwire.Broker], and also a
+// [longwire.Forgetter] and [longwire.Partitioned]. Its methods may be called from any goroutine.
+type Broker struct {
+	// Immutable after Open.
+	opts      Options
+	log       *slog.Logger
+	layout    *longwire.Layout
+	parts     []*part
+	embedded  *embedded // nil with a cluster
+	writes    *conn     // publishes, and hears acknowledgements
+	reads     *conn     // a connection of its own: reading does not hold up publishing
+	pages     pages
+	inbox     string // what the subjects of acknowledgements begin with
+	acks      chan *nats.Msg
+	posted    chan func()
+	toSend    chan struct{} // capacity 1: something is to be sent
+	toTell    chan struct{} // capacity 1: something was settled
+	ended     chan struct{} // closed when the sender and the teller are to end
+	told      chan struct{} // closed when the teller has
+	comparing chan struct{} // holds one for each key that is being compared
+	ctx       context.Context
+	cancel    context.CancelFunc
+
+	record  atomic.Pointer[record] // what it points to never changes
+	writing sync.Mutex             // held while the record is replaced
+
+	closing atomic.Bool // nothing more is taken
+	full    atomic.Bool // there is no room
+	broken  atomic.Bool // the store could not write, and takes nothing any more
+	wg      sync.WaitGroup
+	once    sync.Once
+
+	// Owned by the teller.
+	followers []*follower
+	items     []*item
+	clock     int // looks since the beginning
+	heard     int // when something was heard, or nothing was waited for
+}
+
+// A conn is a connection to the server.
+type conn struct{ nc *nats.Conn }
+
+// Open opens the data that the options name, or makes it. When it returns, all that was
+// kept can be read.
+func Open(ctx context.Context, o *Options) (*Broker, error) {
+	opts := o.filled()
+	b := &Broker{
+		opts: opts, log: opts.Log,
+		acks: make(chan *nats.Msg, 2*maxItems), posted: make(chan func()),
+		toSend: make(chan struct{}, 1), toTell: make(chan struct{}, 1), ended: make(chan struct{}), told: make(chan struct{}),
+		comparing: make(chan struct{}, maxCompared),
+	}
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	if err := b.open(ctx); err != nil {
+		b.release()
+		return nil, err
+	}
+	b.wg.Go(b.send)
+	b.wg.Go(func() {
+		defer close(b.told)
+		b.tell()
+	})
+	b.wg.Go(b.watch)
+	return b, nil
+}
+
+func (b *Broker) open(ctx context.Context) (err error) {
+	if b.embedded, err = startEmbedded(&b.opts); err != nil {
+		return err
+	}
+	r, err := loadRecord(b.opts.Dir)
+	if err != nil {
+		return err
+	}
+	if err := b.lay(r); err != nil {
+		return err
+	}
+	if err := b.connect(); err != nil {
+		return err
+	}
+	js, err := jetstream.New(b.reads.nc)
+	if err != nil {
+		return fmt.Errorf("jetstream: %w", err)
+	}
+	if err := b.makeStreams(ctx, js); err != nil {
+		return err
+	}
+	return b.begin(ctx, r)
+}
+
+// lay lays channels out over partitions.
+func (b *Broker) lay(r *record) (err error) {
+	each := b.opts.Partitions
+	if each == 0 {
+		each = 1
+		if r != nil {
+			each = r.Partitions
+		}
+	}
+	if b.layout, err = longwire.NewLayout(b.opts.Classes, each); err != nil {
+		return err
+	}
+	b.inbox = nats.NewInbox() + "."
+	for i := range b.layout.Partitions() {
+		c := b.layout.Class(i)
+		b.parts = append(b.parts, &part{
+			index: i, class: c, stream: fmt.Sprintf("LW-%s-%d", c.Name, i%each), subject: subjectOf(c.Name, i%each),
+			reply: fmt.Sprintf("%s%d.", b.inbox, i),
+		})
+	}
+	return nil
+}
+
+// connect makes the connections.
+func (b *Broker) connect() (err error) {
+	lost := func(*nats.Conn, error) { b.post(b.giveUp) }
+	if b.writes, err = b.dial("publishing", nats.DisconnectErrHandler(lost), nats.ReconnectHandler(func(*nats.Conn) { b.post(b.again) })); err != nil {
+		return err
+	}
+	if b.reads, err = b.dial("reading"); err != nil {
+		return err
+	}
+	if _, err = b.writes.nc.ChanSubscribe(b.inbox+">", b.acks); err != nil {
+		return fmt.Errorf("jetstream: %w", err)
+	}
+	return b.pages.open(b.reads.nc)
+}
+
+func (b *Broker) dial(name string, options ...nats.Option) (*conn, error) {
+	nc, err := nats.Connect("", append(options, nats.Name("longwire, "+name), nats.InProcessServer(b.embedded),
+		nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
+		nats.ReconnectBufSize(-1), // what cannot be sent is refused, and not kept
+		nats.SkipSubjectValidation(),
+	)...)
+	if err != nil {
+		return nil, fmt.Errorf("jetstream: connecting: %w", err)
+	}
+	return &conn{nc}, nil
+}
+
+// again is called by the teller when the connection was made anew: what was acknowledged on the one
+// before may not have been heard.
+func (b *Broker) again() {
+	for _, p := range b.parts {
+		p.behind = p.class.KeepsHistory()
+	}
+}
+
+// begin finds out where the partitions stand, and which epoch it is. From then on the end is not in
+// order unless Close says so.
+func (b *Broker) begin(ctx context.Context, r *record) error {
+	last := make([]uint64, len(b.parts))
+	for _, p := range b.parts {
+		if !p.class.KeepsHistory() {
+			continue
+		}
+		s, err := b.stateOf(ctx, p, "")
+		if err != nil {
+			return err
+		}
+		p.last, p.acked, last[p.index] = s.Last, s.Last, s.Last
+		if p.class.Bytes > 0 && s.Bytes > uint64(p.class.Bytes)/8*7 {
+			p.lost = s.First - 1 // it may have been dropped for want of room; better a gap too many
+		}
+	}
+	if r == nil {
+		r = newRecord(b.layout)
+	}
+	if _, err := r.begin(b.layout, last); err != nil {
+		return err
+	}
+	r.Clean = nil
+	b.record.Store(r)
+	return storeRecord(b.opts.Dir, r)
+}
+
+// Partitions returns how many partitions there are, of all classes together.
+func (b *Broker) Partitions() int { return b.layout.Partitions() }
+
+// Partition returns where a channel lives.
+func (b *Broker) Partition(channel string) int { return b.layout.Partition(channel) }
+
+// Keeps reports whether a channel has history, or whether some that match a pattern do.
+func (b *Broker) Keeps(channel string) bool {
+	if !isPattern(channel) {
+		c := b.layout.ClassOf(channel)
+		return c.KeepsHistory()
+	}
+	for i := range b.parts {
+		if b.parts[i].class.KeepsHistory() {
+			return true
+		}
+	}
+	return false
+}
+
+// Close waits until all publishers were told, and ends. If ctx ends before, those that are left
+// hear outcome_unknown.
+func (b *Broker) Close(ctx context.Context) (err error) {
+	b.once.Do(func() {
+		b.closing.Store(true)
+		err = b.settleAll(ctx)
+		b.cancel()
+		close(b.ended)
+		b.wg.Wait()
+		if err == nil {
+			err = b.leaveClean()
+		}
+		b.release()
+	})
+	return err
+}
+
+// settleAll waits until nothing is on its way.
+func (b *Broker) settleAll(ctx context.Context) error {
+	for {
+		idle := true
+		for _, p := range b.parts {
+			idle = idle && p.idle()
+		}
+		if idle {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// leaveClean notes that the end is in order, and with which numbers.
+func (b *Broker) leaveClean() error {
+	return b.replace(func(r *record) error {
+		r.Clean = make([]uint64, len(b.parts))
+		for _, p := range b.parts {
+			r.Clean[p.index] = max(p.last, p.acked)
+		}
+		return nil
+	})
+}
+
+// replace replaces the record.
+func (b *Broker) replace(change func(r *record) error) error {
+	b.writing.Lock()
+	defer b.writing.Unlock()
+	r := b.record.Load().clone()
+	if err := change(r); err != nil {
+		return err
+	}
+	if err := storeRecord(b.opts.Dir, r); err != nil {
+		return err
+	}
+	b.record.Store(r)
+	return nil
+}
+
+// release gives back what Open took.
+func (b *Broker) release() {
+	b.cancel()
+	for _, c := range []*conn{b.writes, b.reads} {
+		if c != nil {
+			c.nc.Close()
+		}
+	}
+	if b.embedded != nil {
+		b.embedded.close()
+	}
+}
+
+// now is the time of a publication that has none: without the monotonic clock's, because it is kept.
+func now() time.Time { return time.Now().Round(0) }
+
+// maxCount is the number behind every number.
+const maxCount = math.MaxUint64

@@ -1,0 +1,142 @@
+package jetstream
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/longwire/longwire/wire"
+)
+
+// An embedded server is a NATS server inside the process. It listens nowhere: what
+// talks to it does so through memory. It can be started again in place, which
+// connections see as the loss of one and reconnect by themselves.
+type embedded struct {
+	// Immutable.
+	dir  string
+	opts *server.Options
+	log  *slog.Logger
+	held *os.File // the lock
+
+	mu sync.Mutex
+	s  *server.Server // guarded by mu; nil while it is down
+}
+
+// startTime is how long a server may take to be ready: it looks through what it has.
+const startTime = 5 * time.Minute
+
+// startEmbedded takes the directory and starts a server in it.
+func startEmbedded(o *Options) (*embedded, error) {
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("jetstream: the data directory cannot be made: %w; name another with --data, or keep nothing with --data memory", err)
+	}
+	held, err := hold(filepath.Join(o.Dir, "lock"))
+	if err != nil {
+		return nil, err
+	}
+	e := &embedded{
+		dir: o.Dir, log: o.Log, held: held,
+		opts: &server.Options{
+			ServerName: "longwire", DontListen: true, NoSigs: true, NoSystemAccount: true,
+			JetStream: true, StoreDir: o.Dir, SyncInterval: max(o.Sync, 0), SyncAlways: o.Sync < 0,
+			MaxPayload: o.payload(), MaxPending: 256 << 20,
+			JetStreamMaxStore: 1 << 50, JetStreamMaxMemory: 1 << 50, // streams have bounds of their own
+		},
+	}
+	if e.opts.SyncAlways {
+		e.opts.SyncInterval = 2 * time.Minute
+	}
+	if err := e.start(); err != nil {
+		_ = held.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *embedded) start() error {
+	s, err := server.NewServer(e.opts)
+	if err != nil {
+		return fmt.Errorf("jetstream: the server inside cannot be made: %w", err)
+	}
+	s.SetLoggerV2(&natsLog{e.log}, false, false, false)
+	s.Start()
+	if !s.ReadyForConnections(startTime) || !s.JetStreamEnabled() {
+		s.Shutdown()
+		return errors.New("jetstream: the server inside does not come up; its words are in the log, with --log debug more of them")
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.s = s
+	return nil
+}
+
+func (e *embedded) stop() {
+	e.mu.Lock()
+	s := e.s
+	e.s = nil
+	e.mu.Unlock()
+	if s != nil {
+		s.Shutdown()
+		s.WaitForShutdown()
+	}
+}
+
+// restart starts the server again: after a failed write its streams take nothing more.
+func (e *embedded) restart() error {
+	e.stop()
+	return e.start()
+}
+
+func (e *embedded) close() {
+	e.stop()
+	_ = e.held.Close()
+}
+
+var errDown = wire.Errorf(wire.CodeUnavailable, "the store is being started again; try again")
+
+// InProcessConn makes a connection to the server that there is now.
+func (e *embedded) InProcessConn() (net.Conn, error) {
+	e.mu.Lock()
+	s := e.s
+	e.mu.Unlock()
+	if s == nil {
+		return nil, errDown
+	}
+	return s.InProcessConn()
+}
+
+// hold takes the lock of a data directory.
+func hold(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("jetstream: the data directory cannot be written: %w; name another with --data", err)
+	}
+	if err := lock(f); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("jetstream: the data directory %s is held by another process; end that, or name another directory with --data", filepath.Dir(path))
+	}
+	return f, nil
+}
+
+// natsLog is what the server inside says, in our log. Its notices are of no use to
+// anybody but who looks for a fault.
+type natsLog struct{ log *slog.Logger }
+
+func (l *natsLog) say(level slog.Level, format string, v ...any) {
+	l.log.Log(nil, level, "nats: "+strings.TrimSpace(fmt.Sprintf(format, v...))) //nolint:staticcheck // there is no context
+}
+
+func (l *natsLog) Noticef(format string, v ...any) { l.say(slog.LevelDebug, format, v...) }
+func (l *natsLog) Warnf(format string, v ...any)   { l.say(slog.LevelWarn, format, v...) }
+func (l *natsLog) Fatalf(format string, v ...any)  { l.say(slog.LevelError, format, v...) }
+func (l *natsLog) Errorf(format string, v ...any)  { l.say(slog.LevelError, format, v...) }
+func (l *natsLog) Debugf(format string, v ...any)  { l.say(slog.LevelDebug-4, format, v...) }
+func (l *natsLog) Tracef(format string, v ...any)  { l.say(slog.LevelDebug-4, format, v...) }

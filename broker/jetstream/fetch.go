@@ -1,0 +1,159 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/wire"
+)
+
+// A page is some publications of a partition that match one name or pattern, from a number on.
+type page struct {
+	list    []*longwire.Publication
+	pending uint64 // how many more match behind them
+}
+
+// matched returns how many matched when it was read: those of the page, and behind it.
+func (g *page) matched() uint64 { return uint64(len(g.list)) + g.pending }
+
+// pageBytes bounds what the server sends of one page, and one publication more.
+const pageBytes = 1 << 20
+
+// pages are the requests for pages that are under way. Each answer is several messages; they come on
+// one subscription, and the last tokens of their subjects say whose they are.
+type pages struct {
+	next  atomic.Uint64
+	inbox string // immutable
+
+	mu      sync.Mutex
+	waiting map[string]*answer // guarded by mu
+}
+
+// An answer comes in pieces.
+type answer struct {
+	messages []*nats.Msg
+	end      *nats.Msg
+	done     chan struct{} // closed after the last
+}
+
+func (w *pages) open(nc *nats.Conn) error {
+	w.inbox, w.waiting = nats.NewInbox()+".", map[string]*answer{}
+	sub, err := nc.Subscribe(w.inbox+"*", w.hear)
+	if err == nil {
+		err = sub.SetPendingLimits(-1, -1) // bounded by what is asked for
+	}
+	if err != nil {
+		return fmt.Errorf("jetstream: %w", err)
+	}
+	return nil
+}
+
+func (w *pages) hear(m *nats.Msg) {
+	id := strings.TrimPrefix(m.Subject, w.inbox)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := w.waiting[id]
+	if a == nil {
+		return // whoever asked has gone
+	}
+	if m.Header.Get("Status") == "" {
+		a.messages = append(a.messages, m)
+		return
+	}
+	a.end = m
+	delete(w.waiting, id)
+	close(a.done)
+}
+
+// ask asks for a page and waits for it.
+func (w *pages) ask(ctx context.Context, nc *nats.Conn, subject string, body []byte) (*answer, error) {
+	id := strconv.FormatUint(w.next.Add(1), 36)
+	a := &answer{done: make(chan struct{})}
+	w.mu.Lock()
+	w.waiting[id] = a
+	w.mu.Unlock()
+	err := nc.PublishRequest(subject, w.inbox+id, body)
+	if err == nil {
+		select {
+		case <-a.done:
+			return a, nil
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+	}
+	w.mu.Lock()
+	delete(w.waiting, id)
+	w.mu.Unlock()
+	return nil, err
+}
+
+// fetch reads a page: at most so many publications with a number from first on that match.
+func (b *Broker) fetch(ctx context.Context, p *part, name string, first uint64, most int) (*page, error) {
+	return b.fetchPage(ctx, p, map[string]any{"seq": max(first, 1), "next_by_subj": p.subject + name, "batch": most, "max_bytes": pageBytes})
+}
+
+// fetchSince is fetch of what was kept at a time or later.
+func (b *Broker) fetchSince(ctx context.Context, p *part, name string, since time.Time, most int) (*page, error) {
+	return b.fetchPage(ctx, p, map[string]any{"start_time": since.UTC(), "next_by_subj": p.subject + name, "batch": most, "max_bytes": pageBytes})
+}
+
+func (b *Broker) fetchPage(ctx context.Context, p *part, ask map[string]any) (*page, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	body, _ := json.Marshal(ask)
+	a, err := b.pages.ask(ctx, b.reads.nc, "$JS.API.DIRECT.GET."+p.stream, body)
+	if err != nil {
+		return nil, away(ctx, err)
+	}
+	switch status := a.end.Header.Get("Status"); status {
+	case "204", "404":
+	default:
+		return nil, wire.Errorf(wire.CodeUnavailable, "the store answers %q to a read; try again", strings.TrimSpace(status+" "+a.end.Header.Get("Description")))
+	}
+	g := &page{list: make([]*longwire.Publication, 0, len(a.messages))}
+	g.pending, _ = strconv.ParseUint(a.end.Header.Get("Nats-Num-Pending"), 10, 64)
+	for _, m := range a.messages {
+		q, err := b.publicationOf(p, m)
+		if err != nil {
+			return nil, err
+		}
+		g.list = append(g.list, q)
+	}
+	return g, nil
+}
+
+// publicationOf makes a publication of a message that was read.
+func (b *Broker) publicationOf(p *part, m *nats.Msg) (*longwire.Publication, error) {
+	number, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
+	channel, ok := strings.CutPrefix(m.Header.Get("Nats-Subject"), p.subject)
+	if err != nil || !ok {
+		return nil, errCodec
+	}
+	q := &longwire.Publication{Channel: channel, Partition: p.index, Epoch: b.record.Load().epoch(), Number: number}
+	return q, parsePublication(q, m.Data)
+}
+
+// fetchOne reads the publication with a number; nil if it is not kept.
+func (b *Broker) fetchOne(ctx context.Context, p *part, number uint64) (*longwire.Publication, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	m, err := b.reads.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+p.stream, fmt.Appendf(nil, `{"seq":%d}`, number))
+	switch {
+	case err != nil:
+		return nil, away(ctx, err)
+	case m.Header.Get("Status") == "404":
+		return nil, nil
+	case m.Header.Get("Status") != "":
+		return nil, wire.Errorf(wire.CodeUnavailable, "the store answers %q to a read; try again", m.Header.Get("Description"))
+	}
+	return b.publicationOf(p, m)
+}

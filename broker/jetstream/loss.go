@@ -1,0 +1,161 @@
+package jetstream
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// Whether somebody who stood at a number misses something is not stored anywhere: the store does not
+// say what it dropped. It follows from the reasons that it has to drop anything. After number n nothing of
+// a channel was dropped
+//
+//   - for its count, if at most the class's count of what is kept of it is behind n: one more is kept;
+//   - for its age, if nothing at all is missing behind n at the front of the stream, or somebody stood at n
+//     less than the class's age ago;
+//   - for want of room, if what is known to have gone so is not behind n (see noteLoss);
+//   - by Forget, if the record does not say so.
+//
+// And nothing at all was if the publication with number n is the channel's, and kept.
+
+// A loss is what somebody may miss.
+type loss struct {
+	any  bool
+	upTo uint64 // nothing behind it was lost, as far as that is known; zero if it is not
+}
+
+// lossAfter tells what may be lost of a name behind a number, where somebody stood at a time, and of which so
+// many that are behind it are kept.
+func (b *Broker) lossAfter(ctx context.Context, p *part, name string, after uint64, taken time.Time, matched uint64) (loss, error) {
+	s, err := b.stateOf(ctx, p, "")
+	if err != nil {
+		return loss{}, err
+	}
+	lost := p.noteLoss(s)
+	l := loss{any: s.First > after+1 && (!p.young(taken) || lost > after), upTo: s.First - 1}
+	if f := b.forgottenOf(name, after); f > 0 {
+		l = loss{true, max(l.upTo, f)}
+	}
+	if matched > uint64(p.class.Count) {
+		if err := b.countLoss(ctx, p, name, after, &l); err != nil {
+			return l, err
+		}
+	}
+	if l.any && after > 0 && !isPattern(name) {
+		q, err := b.fetchOne(ctx, p, after)
+		if err != nil {
+			return l, err
+		}
+		l.any = q == nil || q.Channel != name
+	}
+	return l, nil
+}
+
+// young reports whether what was true at a time is younger than the class's age.
+func (p *part) young(taken time.Time) bool {
+	return p.class.Age < 0 || !taken.IsZero() && time.Since(taken) < p.class.Age
+}
+
+// countLoss finds out whether a channel has more behind a number than its class keeps.
+func (b *Broker) countLoss(ctx context.Context, p *part, name string, after uint64, l *loss) error {
+	if !isPattern(name) {
+		l.any = true
+		return nil
+	}
+	s, err := b.stateOf(ctx, p, p.subject+name)
+	if err != nil {
+		return err
+	}
+	for subject, n := range s.Subjects {
+		if n <= uint64(p.class.Count) {
+			continue
+		}
+		g, err := b.fetch(ctx, p, strings.TrimPrefix(subject, p.subject), after+1, 1)
+		if err != nil {
+			return err
+		}
+		if g.matched() > uint64(p.class.Count) {
+			l.any = true
+			l.upTo = max(l.upTo, g.list[0].Number-1)
+		}
+	}
+	return nil
+}
+
+// recordOverhead is what the store adds to a publication's size, at most.
+const recordOverhead = 64
+
+// noteLoss notes what was dropped for want of room, and returns up to where. The store drops the oldest when
+// it is full, so it is nearly full as long as nothing else is dropped; it is looked at before each
+// read, and every second.
+func (p *part) noteLoss(s *state) uint64 {
+	p.mu.Lock()
+	largest := p.largest
+	p.mu.Unlock()
+	p.gone.Lock()
+	defer p.gone.Unlock()
+	if p.class.Bytes > 0 && s.Bytes+uint64(largest+recordOverhead) > uint64(p.class.Bytes) && s.First > 0 {
+		p.lost = max(p.lost, s.First-1)
+	}
+	return p.lost
+}
+
+// forgottenOf returns the number up to which something that matches was forgotten, if that is behind a
+// number; zero if nothing was.
+func (b *Broker) forgottenOf(name string, after uint64) (number uint64) {
+	r := b.record.Load()
+	if !isPattern(name) {
+		if f := r.Forgotten[name]; f.Number > after {
+			return f.Number
+		}
+		return 0
+	}
+	for channel, f := range r.Forgotten {
+		if f.Number > max(after, number) && matches(name, channel) {
+			number = f.Number
+		}
+	}
+	return number
+}
+
+// Forget deletes what is kept of a channel.
+func (b *Broker) Forget(ctx context.Context, channel string) error {
+	p := b.parts[b.layout.Partition(channel)]
+	if !p.class.KeepsHistory() {
+		return nil
+	}
+	s, err := b.stateOf(ctx, p, "")
+	if err != nil {
+		return err
+	}
+	oldest := time.Time{}
+	if p.class.Age > 0 {
+		oldest = time.Now().Add(-p.class.Age)
+	}
+	// First: who comes between this and that gets a gap, and what is still there.
+	if err := b.replace(func(r *record) error { return r.forget(channel, s.Last, oldest) }); err != nil {
+		return err
+	}
+	return b.purge(ctx, p, channel, s.Last)
+}
+
+// isPattern reports whether a name stands for several channels.
+func isPattern(name string) bool { return strings.ContainsAny(name, "*>") }
+
+// matches reports whether a channel matches a pattern: * is one token, > one or more at the end.
+func matches(pattern, channel string) bool {
+	for {
+		p, patterns, more := strings.Cut(pattern, ".")
+		if p == ">" {
+			return true
+		}
+		c, channels, further := strings.Cut(channel, ".")
+		if p != "*" && p != c {
+			return false
+		}
+		if !more || !further {
+			return more == further
+		}
+		pattern, channel = patterns, channels
+	}
+}

@@ -1,0 +1,75 @@
+package jetstream
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"time"
+
+	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/wire"
+)
+
+// Options configure a [Broker]. One of Dir and URL is needed; all else has defaults.
+type Options struct {
+	// Dir is where the server inside the process keeps its files. It is made if it is
+	// not there, and held by one process at a time.
+	Dir string
+	// Sync is how often what was written is forced to the disk: what the loss of power
+	// may take. Zero means 1 s, negative before every acknowledgement. For Dir only.
+	Sync time.Duration
+
+	// URL is where a NATS cluster is to be found: one or more addresses, with commas
+	// between them.
+	URL string
+	// Credentials is a file with the user's JWT and key, for URL; empty means none.
+	Credentials string
+	// TLS is for URL; nil means what the URL's scheme says.
+	TLS *tls.Config
+	// Replicas is how many servers of the cluster keep each publication: 1, 3 or 5.
+	// Zero means 1.
+	Replicas int
+
+	// Classes say how much history channels have. Nil means one with all defaults.
+	Classes []longwire.Class
+	// Partitions is how many each class has; it cannot be changed later. Zero means what the
+	// data has, of new data 1 with Dir and 8 with URL.
+	Partitions int
+
+	// KeyWindow is how long a key is remembered, at most the shortest age of all classes.
+	// Zero means 2 minutes.
+	KeyWindow time.Duration
+	// MaxMessage bounds the data of a publication, in bytes. Zero means 1 MiB.
+	MaxMessage int
+
+	// Log hears of what goes wrong. Nil means slog.Default().
+	Log *slog.Logger
+}
+
+const (
+	syncEvery  = time.Second
+	keyWindow  = 2 * time.Minute
+	partitions = 8 // of each class, in a cluster
+)
+
+// filled returns the options with their defaults.
+func (o Options) filled() Options {
+	if o.Sync == 0 {
+		o.Sync = syncEvery
+	}
+	if o.Replicas == 0 {
+		o.Replicas = 1
+	}
+	if o.KeyWindow <= 0 {
+		o.KeyWindow = keyWindow
+	}
+	if o.MaxMessage <= 0 {
+		o.MaxMessage = wire.MaxMessage
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return o
+}
+
+// payload is the most that one publication is for NATS: its data, and what is said of it.
+func (o *Options) payload() int32 { return int32(min(o.MaxMessage+maxHead+1024, 64<<20)) }

@@ -1,0 +1,164 @@
+package jetstream
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/wire"
+)
+
+// A record is what there is to know of the data beside the streams: how channels are
+// laid out over them, which epochs there were, and what was forgotten. It is written
+// before what it says is true to anybody.
+type record struct {
+	Format     int                  `json:"format"`
+	Partitions int                  `json:"partitions"` // of each class
+	Classes    []recordClass        `json:"classes"`
+	Epochs     []epoch              `json:"epochs"`              // the last is the present one
+	Clean      []uint64             `json:"clean,omitempty"`     // last numbers, if the end was in order
+	Forgotten  map[string]forgotten `json:"forgotten,omitempty"` // by channel
+}
+
+// A recordClass is what decides of which class a channel is.
+type recordClass struct {
+	Name     string   `json:"name"`
+	Patterns []string `json:"patterns,omitempty"`
+}
+
+// An epoch is a time in which numbers were not given twice.
+type epoch struct {
+	ID    uint32   `json:"id"`
+	First []uint64 `json:"first"` // its first number in each partition
+}
+
+// A forgotten channel has nothing up to a number.
+type forgotten struct {
+	Number uint64    `json:"number"`
+	Time   time.Time `json:"time"`
+}
+
+const (
+	recordFormat = 1
+	maxEpochs    = 64     // positions of older ones are unknown
+	maxForgotten = 10_000 // then Forget is refused: each read looks through them
+)
+
+// newRecord makes the record of data that nothing is in yet.
+func newRecord(l *longwire.Layout) *record {
+	return &record{Format: recordFormat, Partitions: l.Each(), Classes: classesOf(l)}
+}
+
+func classesOf(l *longwire.Layout) (list []recordClass) {
+	for i := 0; i < l.Partitions(); i += l.Each() {
+		c := l.Class(i)
+		list = append(list, recordClass{c.Name, c.Patterns})
+	}
+	return list
+}
+
+func parseRecord(b []byte) (*record, error) {
+	r := &record{}
+	if err := json.Unmarshal(b, r); err != nil {
+		return nil, fmt.Errorf("jetstream: the record of the data cannot be read: %w; restore it from a backup", err)
+	}
+	if r.Format > recordFormat {
+		return nil, fmt.Errorf("jetstream: the data has format %d and this program knows up to %d; use the newer program that wrote it, or another directory with --data", r.Format, recordFormat)
+	}
+	return r, nil
+}
+
+// fits reports whether the data is laid out so. It is an error if it cannot be.
+func (r *record) fits(l *longwire.Layout) (bool, error) {
+	if r.Partitions != l.Each() {
+		return false, wire.Errorf(wire.CodeBadRequest, "the data has %d partitions for each class, and %d are wanted; that cannot be changed, so leave the number out", r.Partitions, l.Each())
+	}
+	same := func(a, b recordClass) bool { return a.Name == b.Name && slices.Equal(a.Patterns, b.Patterns) }
+	return slices.EqualFunc(r.Classes, classesOf(l), same), nil
+}
+
+// begin begins an epoch with the numbers that follow last, unless the present one goes
+// on. It reports whether it did.
+func (r *record) begin(l *longwire.Layout, last []uint64) (bool, error) {
+	fits, err := r.fits(l)
+	if err != nil {
+		return false, err
+	}
+	if fits && len(r.Epochs) > 0 && slices.Equal(r.Clean, last) {
+		return false, nil
+	}
+	if !fits {
+		// Channels may live elsewhere now, so no position says anything of them.
+		r.Epochs, r.Classes = nil, classesOf(l)
+	}
+	r.next(last)
+	return true, nil
+}
+
+// next begins an epoch.
+func (r *record) next(last []uint64) {
+	e := epoch{ID: rand.Uint32()}
+	for e.ID == 0 || slices.ContainsFunc(r.Epochs, func(o epoch) bool { return o.ID == e.ID }) {
+		e.ID = rand.Uint32()
+	}
+	for _, n := range last {
+		e.First = append(e.First, n+1)
+	}
+	r.Epochs = append(r.Epochs, e)
+	r.Epochs = r.Epochs[max(0, len(r.Epochs)-maxEpochs):]
+}
+
+// epoch returns the present one.
+func (r *record) epoch() uint32 { return r.Epochs[len(r.Epochs)-1].ID }
+
+// earlier returns where the epochs before ended in a partition.
+func (r *record) earlier(partition int) (list []longwire.EpochEnd) {
+	end := ^uint64(0)
+	for i := len(r.Epochs) - 1; i > 0; i-- {
+		end = min(end, r.Epochs[i].First[partition]-1)
+		list = append(list, longwire.EpochEnd{Epoch: r.Epochs[i-1].ID, Last: end})
+	}
+	return list
+}
+
+// reaches reports whether a number of an epoch is what it was then.
+func (r *record) reaches(partition int, id uint32, number uint64) bool {
+	if id == r.epoch() {
+		return true
+	}
+	for _, e := range r.earlier(partition) {
+		if e.Epoch == id {
+			return number <= e.Last
+		}
+	}
+	return false
+}
+
+// forget notes that nothing of a channel up to a number is there any more.
+func (r *record) forget(channel string, number uint64, oldest time.Time) error {
+	for name, f := range r.Forgotten {
+		if f.Time.Before(oldest) {
+			delete(r.Forgotten, name)
+		}
+	}
+	if len(r.Forgotten) >= maxForgotten {
+		return wire.Errorf(wire.CodeOverloaded, "%d channels were forgotten of late, and no more can be remembered; wait until the oldest of them are older than any position", maxForgotten)
+	}
+	if r.Forgotten == nil {
+		r.Forgotten = map[string]forgotten{}
+	}
+	r.Forgotten[channel] = forgotten{number, time.Now().Round(0)}
+	return nil
+}
+
+// clone returns a copy that can be changed.
+func (r *record) clone() *record {
+	c := *r
+	c.Epochs = slices.Clone(r.Epochs)
+	c.Forgotten = maps.Clone(r.Forgotten)
+	return &c
+}

@@ -1,0 +1,64 @@
+package jetstream
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// recordName is the record's file in a data directory.
+const recordName = "longwire.json"
+
+// loadRecord reads the record of a data directory; nil if there is none.
+func loadRecord(dir string) (*record, error) {
+	b, err := os.ReadFile(filepath.Join(dir, recordName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("jetstream: the record of the data: %w", err)
+	}
+	return parseRecord(b)
+}
+
+// storeRecord replaces the record in one step, and returns when it is on the disk.
+func storeRecord(dir string, r *record) error {
+	b, err := json.MarshalIndent(r, "", "\t")
+	if err == nil {
+		err = replaceFile(dir, recordName, append(b, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("jetstream: the record of the data cannot be written: %w", err)
+	}
+	return nil
+}
+
+func replaceFile(dir, name string, b []byte) error {
+	f, err := os.CreateTemp(dir, name+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), filepath.Join(dir, name))
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return err
+	}
+	return syncDir(dir)
+}
+
+// syncDir has the directory itself on the disk. Not every system can.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	_ = d.Sync()
+	return d.Close()
+}

@@ -1,0 +1,174 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/longwire/longwire/wire"
+)
+
+// mark is in the metadata of our streams: another's of the same name is left alone.
+const mark = "longwire"
+
+// subjectOf returns what begins the subjects of a partition. A channel's name is what follows: its
+// tokens are tokens of NATS, and so are the wildcards of patterns.
+func subjectOf(class string, partition int) string {
+	return "lw." + class + "." + strconv.Itoa(partition) + "."
+}
+
+// makeStreams makes the streams of all partitions, or changes them to what is wanted.
+func (b *Broker) makeStreams(ctx context.Context, js jetstream.JetStream) error {
+	for _, p := range b.parts {
+		if !p.class.KeepsHistory() {
+			continue
+		}
+		if err := b.makeStream(ctx, js, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Broker) makeStream(ctx context.Context, js jetstream.JetStream, p *part) error {
+	old, err := js.Stream(ctx, p.stream)
+	switch {
+	case err == nil && old.CachedInfo().Config.Metadata[mark] == "":
+		return wire.Errorf(wire.CodeUnavailable, "the cluster has a stream named %s that is not longwire's; rename that, or the retention class", p.stream)
+	case err != nil && !errors.Is(err, jetstream.ErrStreamNotFound):
+		return b.streamError(err)
+	}
+	_, err = js.CreateOrUpdateStream(ctx, b.streamConfig(p))
+	return b.streamError(err)
+}
+
+func (b *Broker) streamConfig(p *part) jetstream.StreamConfig {
+	c := jetstream.StreamConfig{
+		Name: p.stream, Subjects: []string{p.subject + ">"}, Description: "longwire, class " + p.class.Name,
+		Metadata: map[string]string{mark: strconv.Itoa(recordFormat)},
+		MaxMsgs:  -1, MaxBytes: p.class.Bytes, MaxAge: max(0, p.class.Age), MaxMsgsPerSubject: int64(p.class.Count) + 1,
+		Discard: jetstream.DiscardOld, Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
+		Replicas: b.opts.Replicas, AllowDirect: true, Duplicates: b.window(p),
+	}
+	if c.MaxBytes < 0 {
+		c.MaxBytes = -1
+	}
+	if p.class.Memory {
+		c.Storage = jetstream.MemoryStorage
+	}
+	return c
+}
+
+// window returns how long keys are remembered in a partition. JetStream wants at least 100 ms.
+func (b *Broker) window(p *part) time.Duration {
+	if p.class.Age > 0 {
+		return min(b.opts.KeyWindow, p.class.Age)
+	}
+	return b.opts.KeyWindow
+}
+
+func (b *Broker) streamError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
+		return wire.Errorf(wire.CodeUnavailable, "the NATS server has no JetStream, or not for this account; start it with -js, or enable it for the account")
+	}
+	return fmt.Errorf("jetstream: making the streams: %w", err)
+}
+
+// A state is what a stream says of itself.
+type state struct {
+	Messages uint64            `json:"messages"`
+	Bytes    uint64            `json:"bytes"`
+	First    uint64            `json:"first_seq"`
+	Last     uint64            `json:"last_seq"`
+	Subjects map[string]uint64 `json:"subjects"` // how many of each, if asked for
+}
+
+// askTime is how long the broker may take for a short answer.
+const askTime = 5 * time.Second
+
+// stateOf asks a stream, also for the subjects that match, if that is not empty. Answers have
+// a bound, so there may be several.
+func (b *Broker) stateOf(ctx context.Context, p *part, subjects string) (*state, error) {
+	var all *state
+	for {
+		ask := map[string]any{}
+		if subjects != "" {
+			ask["subjects_filter"] = subjects
+			if all != nil {
+				ask["offset"] = len(all.Subjects)
+			}
+		}
+		body, _ := json.Marshal(ask)
+		var answer struct {
+			Error *struct {
+				Description string `json:"description"`
+			} `json:"error"`
+			State state `json:"state"`
+			Total int   `json:"total"`
+		}
+		if err := b.request(ctx, "$JS.API.STREAM.INFO."+p.stream, body, &answer); err != nil {
+			return nil, err
+		}
+		if answer.Error != nil {
+			return nil, wire.Errorf(wire.CodeUnavailable, "the store answers %q", answer.Error.Description)
+		}
+		if all == nil {
+			all = &answer.State
+		} else {
+			for s, n := range answer.State.Subjects {
+				all.Subjects[s] = n
+			}
+		}
+		if len(answer.State.Subjects) == 0 || len(all.Subjects) >= answer.Total {
+			return all, nil
+		}
+	}
+}
+
+// request asks the API.
+func (b *Broker) request(ctx context.Context, subject string, body []byte, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	m, err := b.reads.nc.RequestWithContext(ctx, subject, body)
+	if err != nil {
+		return away(ctx, err)
+	}
+	if err := json.Unmarshal(m.Data, answer); err != nil {
+		return fmt.Errorf("jetstream: %s: %w", subject, err)
+	}
+	return nil
+}
+
+// away returns what a failed request is: the broker is not there, or not now.
+func away(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return &wire.Error{Code: wire.CodeUnavailable, Message: "the store does not answer (" + err.Error() + "); try again", Retry: time.Second}
+}
+
+// purge deletes all that is kept of a channel.
+func (b *Broker) purge(ctx context.Context, p *part, channel string, upTo uint64) error {
+	body, _ := json.Marshal(map[string]any{"filter": p.subject + channel, "seq": upTo + 1})
+	var answer struct {
+		Error *struct {
+			Description string `json:"description"`
+		} `json:"error"`
+	}
+	if err := b.request(ctx, "$JS.API.STREAM.PURGE."+p.stream, body, &answer); err != nil {
+		return err
+	}
+	if answer.Error != nil {
+		return wire.Errorf(wire.CodeUnavailable, "the store answers %q", answer.Error.Description)
+	}
+	return nil
+}
