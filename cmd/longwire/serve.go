@@ -23,9 +23,13 @@ type serveCmd struct {
 	AllowOrigin     []string      `help:"Origin of pages that may use this server (repeatable); \"*\" for any. Default: its own and, on loopback, those of localhost." placeholder:"ORIGIN"`
 	ResumeWindow    time.Duration `help:"How long a session waits for its client to come back; 0 for not at all." default:"30s"`
 	Rate            int           `help:"Frames that a session may send in a second; 0 for no bound." default:"10000"`
+	Data            string        `help:"Directory for what is published; \"memory\" keeps it in memory only. Default: longwire in the user's state directory." placeholder:"DIR"`
+	Sync            syncEvery     `help:"How often what was published is forced to the disk: what the loss of power may take; \"always\" before every answer." default:"1s"`
+	Partitions      int           `help:"Partitions of each retention class; it cannot be changed later. Default: 1." placeholder:"N"`
 	HistoryCount    int           `help:"Publications that are kept of each channel; 0 for none." default:"1000"`
 	HistoryAge      time.Duration `help:"How long they are kept; 0 for as long as there is room." default:"24h"`
-	HistoryBytes    size          `help:"Memory for all that is kept, such as 512MiB; 0 for no bound." default:"1GiB"`
+	HistoryBytes    size          `help:"Room for all that is kept, such as 512MiB; 0 for no bound." default:"1GiB"`
+	History         classes       `help:"Retention classes for channels that want another history, as YAML; best in the --config file." placeholder:"YAML"`
 	ShutdownTimeout time.Duration `help:"How long clients may take to hear that the server ends." default:"10s"`
 	LogLevel        slog.Level    `help:"debug, info, warn or error." default:"info"`
 }
@@ -46,15 +50,17 @@ func (c *serveCmd) Run() error {
 
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
 	slog.SetDefault(log) // for what has no logger of its own, such as connections that cannot be parked
+	store, err := c.store()
+	if err != nil {
+		return err
+	}
 	srv, err := server.New(ctx, &server.Options{
 		HTTP: c.HTTP, TCP: c.TCP,
 		TLSCert: c.TLSCert, TLSKey: c.TLSKey,
 		Insecure: c.Insecure, AllowOrigin: c.AllowOrigin,
 		ResumeWindow:    orNever(c.ResumeWindow),
 		Rate:            orNever(c.Rate),
-		HistoryCount:    orNever(c.HistoryCount),
-		HistoryAge:      orNever(c.HistoryAge),
-		HistoryBytes:    int64(orNever(c.HistoryBytes)),
+		Store:           store,
 		ShutdownTimeout: c.ShutdownTimeout,
 		Log:             log,
 	})

@@ -37,13 +37,8 @@ type Options struct {
 	// Rate bounds the frames that a session may send in a second. Zero means
 	// 10,000, negative is no bound.
 	Rate int
-	// HistoryCount is how many publications of each channel are kept, in memory;
-	// zero means 1,000, negative none. HistoryAge is for how long; zero means 24 h,
-	// negative for ever. HistoryBytes bounds the memory of all of them together; zero
-	// means 1 GiB, negative is no bound.
-	HistoryCount int
-	HistoryAge   time.Duration
-	HistoryBytes int64
+	// Store is where what is published is kept, and for how long.
+	Store Store
 	// ShutdownTimeout is how long clients may take to hear that the server
 	// ends. Zero means 10 s.
 	ShutdownTimeout time.Duration
@@ -139,11 +134,6 @@ func (o *Options) origins(loopback bool) ([]string, error) {
 		return nil, usage("--allow-origin %v", errs[0])
 	}
 	return o.AllowOrigin, nil
-}
-
-// broker returns the broker of the server's node.
-func (o *Options) broker() longwire.Broker {
-	return longwire.NewMemory(&longwire.MemoryOptions{Count: o.HistoryCount, Age: o.HistoryAge, Bytes: o.HistoryBytes})
 }
 
 // nodeOptions returns what the server's node is made with. It is open: whoever can reach

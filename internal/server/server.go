@@ -115,7 +115,9 @@ func (s *Server) open(ctx context.Context, httpAddr, tcpAddr *net.TCPAddr) (err 
 	if s.engine, err = longwire.NewEngine(&longwire.EngineOptions{Log: s.log}); err != nil {
 		return err
 	}
-	s.broker = s.opts.broker()
+	if s.broker, err = s.opts.Store.broker(ctx, s.log); err != nil {
+		return err
+	}
 	if s.node, err = longwire.New(s.nodeOptions()); err != nil {
 		return err
 	}

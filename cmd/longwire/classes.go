@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/longwire/longwire"
+)
+
+// classes are retention classes, the first that takes a channel first:
+//
+//	history:
+//	  - name: chat
+//	    channels: ["chat.>"]
+//	    count: 10000
+//	    age: 168h
+//	    bytes: 4GiB
+//	  - name: cursors
+//	    channels: ["cursor.*"]
+//	    count: 0
+//
+// What is not said is as for all other channels by default.
+type classes []longwire.Class
+
+// A classEntry is one class as it is written.
+type classEntry struct {
+	Name     string         `yaml:"name"`
+	Channels []string       `yaml:"channels"`
+	Count    *int           `yaml:"count"`
+	Age      *time.Duration `yaml:"age"`
+	Bytes    *size          `yaml:"bytes"`
+	Memory   bool           `yaml:"memory"`
+}
+
+// UnmarshalYAML reads a size.
+func (s *size) UnmarshalYAML(n *yaml.Node) error { return s.UnmarshalText([]byte(n.Value)) }
+
+// Decode is called by kong, with the text of a flag or what the configuration file has.
+func (c *classes) Decode(ctx *kong.DecodeContext) error {
+	t, err := ctx.Scan.PopValue("YAML")
+	if err != nil {
+		return err
+	}
+	text, ok := t.Value.(string)
+	if !ok {
+		b, err := yaml.Marshal(t.Value)
+		if err != nil {
+			return err
+		}
+		text = string(b)
+	}
+	*c, err = parseClasses(text)
+	return err
+}
+
+func parseClasses(text string) (classes, error) {
+	var entries []classEntry
+	d := yaml.NewDecoder(strings.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&entries); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("history is a list of retention classes, each with name, channels and any of count, age, bytes, memory (%w)", err)
+	}
+	list := make(classes, 0, len(entries))
+	for _, e := range entries {
+		if len(e.Channels) == 0 {
+			return nil, fmt.Errorf("retention class %q has no channels; write channels: [\"chat.>\"], and use --history-count and the like for all that have no class", e.Name)
+		}
+		k := longwire.Class{Name: e.Name, Patterns: e.Channels, Memory: e.Memory}
+		if e.Count != nil {
+			k.Count = orNever(*e.Count)
+		}
+		if e.Age != nil {
+			k.Age = orNever(*e.Age)
+		}
+		if e.Bytes != nil {
+			k.Bytes = int64(orNever(*e.Bytes))
+		}
+		list = append(list, k)
+	}
+	return list, nil
+}

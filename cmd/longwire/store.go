@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/longwire/longwire/internal/server"
+)
+
+// store returns what the flags say of keeping what is published.
+func (c *serveCmd) store() (server.Store, error) {
+	s := server.Store{
+		Data: c.Data, Sync: time.Duration(c.Sync), Partitions: c.Partitions,
+		HistoryCount: orNever(c.HistoryCount), HistoryAge: orNever(c.HistoryAge), HistoryBytes: int64(orNever(c.HistoryBytes)),
+		Classes: c.History,
+	}
+	if s.Data != "" {
+		return s, nil
+	}
+	state, err := stateDir()
+	s.Data = filepath.Join(state, "longwire")
+	return s, err
+}
+
+// stateDir returns where programs keep what they want to have again, as the XDG Base Directory
+// Specification and systemd (STATE_DIRECTORY) say.
+func stateDir() (string, error) {
+	if dir := os.Getenv("STATE_DIRECTORY"); dir != "" {
+		return dir, nil
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return dir, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", errors.New("there is no directory to keep what is published in; name one with --data DIR, or keep nothing with --data memory")
+	}
+	return filepath.Join(home, ".local", "state"), nil
+}
+
+// A syncEvery is a duration, or "always", which is negative.
+type syncEvery time.Duration
+
+// UnmarshalText reads a flag's value.
+func (s *syncEvery) UnmarshalText(text []byte) error {
+	if string(text) == "always" {
+		*s = -1
+		return nil
+	}
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d <= 0 {
+		return fmt.Errorf("%q is no time to the next sync; write a duration such as 1s, or always", text)
+	}
+	*s = syncEvery(d)
+	return nil
+}
