@@ -145,7 +145,9 @@ func (m *model) comeBack(s *modelSession) {
 	}
 	racing := false
 	for _, l := range s.links {
-		racing = racing || !l.first && !l.closed // it may come after the new one
+		if !l.first && !l.closed { // it may come after the new one
+			racing, l.racing = true, true
+		}
 		if l.opening() || l.way.Name == "poll" || !m.one(3) {
 			m.cutOff(l, m.one(4)) // a client that polls on would take what is the new one's
 		}

@@ -206,7 +206,7 @@ func (c *catching) wants(t *sub, number uint64) bool {
 // yet to say what there is from there; empty if it did not say one.
 func (s *Session) asked() Position {
 	first := s.more.catch.first
-	from, n := first[0].from, ^uint64(0)
+	from, n := first[0].from, s.hub.had(s)
 	for _, t := range s.subs {
 		if i := slices.IndexFunc(first, func(f firstRead) bool { return f.sub == t }); i >= 0 {
 			if !first[i].from.told || first[i].from != from {
@@ -214,7 +214,9 @@ func (s *Session) asked() Position {
 			}
 			continue
 		}
-		n = min(n, s.standOf(t))
+		if t.catches() {
+			n = min(n, t.after)
+		}
 	}
 	if from.at.epoch == s.node.epoch.Load() {
 		from.at.number = min(from.at.number, n)
