@@ -105,13 +105,13 @@ func (l *modelLink) sameSession(f *modelFrame, resumed bool) {
 	case r.id == "":
 	case resumed && r.wrong:
 		l.fail("the session was resumed with wrong credentials")
-	case resumed && s.id == r.id && s.closed:
+	case resumed && s.id == r.id && s.closed > 0 && l.n > s.closed:
 		l.fail("the session was resumed, though it had ended")
 	case !resumed && s.id == r.id && !s.ending && time.Since(s.alive) < window:
 		l.fail("the session was not there any more %v after it was for sure", time.Since(s.alive))
 	}
 	if !resumed {
-		s.unsure, s.ending, s.closed = false, false, false
+		s.unsure, s.ending, s.closed = false, false, 0
 		s.has, s.made = map[string]bool{}, map[string]bool{}
 	}
 	s.id, s.secret = f.Session, f.Secret

@@ -26,7 +26,7 @@ type modelSession struct {
 	unsure     bool                // nothing is known of that
 	began      map[string][]uint64 // where subscriptions began that frames have made
 	ending     bool                // it was told to end, or said goodbye
-	closed     bool                // by the server
+	closed     int                 // by the server, which links beyond this number cannot have come before; zero if not
 	alive      time.Time           // when it was there for sure
 }
 
