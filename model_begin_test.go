@@ -3,6 +3,7 @@ package longwire_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,17 +145,24 @@ func (m *model) comeBack(s *modelSession) {
 		}
 	}
 	racing := false
-	for _, l := range s.links {
-		if !l.first && !l.closed { // it may come after the new one
-			racing, l.racing = true, true
+	s.links = slices.DeleteFunc(s.links, func(l *modelLink) bool {
+		if l.first || l.closed {
+			return false
 		}
+		s.unsure = true // it may have come, unheard
+		if l.lost() {
+			return true
+		}
+		racing, l.racing = true, true // it may come after the new one
+		return false
+	})
+	for _, l := range s.links {
 		if l.opening() || l.way.Name == "poll" || !m.one(3) {
 			m.cutOff(l, m.one(4)) // a client that polls on would take what is the new one's
 		}
 		l.causes[wire.CodeSuperseded] = true
 		l.causes[wire.CodeSessionMoved] = true
 	}
-	s.unsure = s.unsure || racing
 	way := modelPick(m, modelWays)
 	for racing && way.Name == "poll" { // whose client might poll another's link
 		way = modelPick(m, modelWays)
