@@ -58,7 +58,7 @@ func (l *modelLink) connected(f *modelFrame) {
 	l.isAll(seen, maybe, resumed)
 	l.settleNew()
 	l.stands(f.Position, "connected")
-	s.has, s.unsure = seen, l.racing // which of those that race came last is not known
+	s.told, s.has, s.unsure = l, seen, l.racing // which of those that race came last is not known
 }
 
 // isAll checks that connected told of all subscriptions.
