@@ -250,7 +250,7 @@ func (l *modelLink) positions(base *modelLink, way ways.Way, o *ways.Credentials
 		if t := base.eventID(); t != "" {
 			r.token = t
 		}
-		r.tokenOf = base
+		r.tokenOf, r.asking = base, base.asking()
 	}
 	if r.token == "now" {
 		r.token = ""
@@ -263,6 +263,21 @@ func (l *modelLink) positions(base *modelLink, way ways.Way, o *ways.Credentials
 	for _, name := range modelNames {
 		r.kept[name] = m.start(name, r.token)
 	}
+}
+
+// asking returns what the link has asked to be subscribed to, and has not heard of, if a
+// token does not resume that: see docs/protocol.md, section 5.4.1.
+func (l *modelLink) asking() map[string]bool {
+	list := map[string]bool{}
+	if l.way.ByToken {
+		return list
+	}
+	for _, r := range l.pending {
+		if r.op == "subscribe" {
+			list[r.channel] = true
+		}
+	}
+	return list
 }
 
 // least returns the position of the subscription that is furthest behind, empty without one.

@@ -134,7 +134,7 @@ func (l *modelLink) kept(e *modelEntry) {
 	default:
 		l.begins(e.Channel, modelStart{kind: 'n', asked: r.asked}, e.Position, false)
 	}
-	if r.tokenOf == nil || e.Gap {
+	if r.tokenOf == nil || e.Gap || r.asking[e.Channel] {
 		return
 	}
 	if b := r.tokenOf.subs[e.Channel]; b != nil {

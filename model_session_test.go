@@ -41,6 +41,7 @@ type modelResume struct {
 	kept    map[string]modelStart // with a token: where what was kept goes on
 	fresh   map[string]modelStart // what the address asks for, if the session is gone
 	tokenOf *modelLink
+	asking  map[string]bool // what that had asked to be subscribed to, and not heard of
 	listed  bool
 	list    map[string]modelStart // what is asked for, if listed
 	wrong   bool                  // with a wrong secret

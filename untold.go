@@ -8,6 +8,10 @@ import "time"
 // until all are live: a peer that is cut then comes back with an id that is
 // older than the subscription, and may be ahead of it. So the session notes where
 // such subscriptions began, and since when ids speak of them, too.
+//
+// A peer of another stream keeps a position instead of an id, and one that was told
+// before the reply came does not speak of the subscription either. It is behind one that
+// begins now, which so needs no note.
 
 // An untold is a subscription of which ids do not speak, or did not at first.
 type untold struct {
