@@ -29,3 +29,26 @@ func TestTokenFromBeforeASubscription(t *testing.T) {
 		n.silent()
 	})
 }
+
+// A position of a subscription that was ended and made anew holds, although the new one
+// began later.
+func TestTokenOfAnEarlierSubscription(t *testing.T) {
+	everyWay(t, openToAll, func(t *testing.T, r *rig, w ways.Way) {
+		if !w.ByToken {
+			return
+		}
+		p := r.dial(w, ways.Options{Query: "channel=a"})
+		at := r.publish("a", "1")
+		p.numbers("a", 1, 1)
+		r.numbers("a", 2, 5)
+		p.numbers("a", 2, 5)
+		p.reply(`{"op":"unsubscribe","channel":"a"}`)
+		p.reply(`{"op":"subscribe","channel":"a","since":"last:1"}`)
+		p.numbers("a", 5, 5)
+		p.Cut()
+		time.Sleep(time.Second)
+		n, _ := p.again(w, string(at))
+		n.numbers("a", 2, 5)
+		n.silent()
+	})
+}
