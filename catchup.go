@@ -116,16 +116,10 @@ func (s *Session) live(number uint64) {
 // same: it may want to unsubscribe from what is too much for it.
 func (s *Session) fallBehind(failed *sub, upTo uint64) {
 	s.flags |= sFull
-	for _, t := range s.subs {
-		if t.catches() {
-			continue
-		}
-		had := upTo
-		if t != failed {
-			had = s.hub.had(t)
-		}
-		s.catch(t, max(t.after, had))
+	if failed != nil {
+		s.catch(failed, max(failed.after, upTo))
 	}
+	s.hub.passBy(s)
 }
 
 // subscribeSince makes a subscription. It reports whether its place has yet to be told.

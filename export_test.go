@@ -1,7 +1,9 @@
 package longwire
 
 // Bounds are [bounds]; zero means as usual.
-type Bounds struct{ Turn, Inbox, Recent, Window, Page int }
+type Bounds struct{ Turn, Inbox, Recent, Window, Page, Scattered int }
 
 // Bound makes a node's bounds other than usual.
-func Bound(o *Options, b Bounds) { o.bounds = bounds{b.Turn, b.Inbox, b.Recent, b.Window, b.Page} }
+func Bound(o *Options, b Bounds) {
+	o.bounds = bounds{b.Turn, b.Inbox, b.Recent, b.Window, b.Page, b.Scattered}
+}

@@ -175,21 +175,49 @@ func (h *hub) look() {
 	}
 }
 
-// had returns the number up to which a live subscription was handed everything
-// that it is to get, apart from the run of its own list that it is in the middle of.
-func (h *hub) had(s *sub) uint64 {
-	if h.idle() {
-		return h.horizon
+// awaits returns the live subscription of a session that an entry of the batch is yet
+// to be handed to, nil if there is none. Those of the run that is being handed out have
+// it when their turn begins.
+func (h *hub) awaits(s *Session, i int) *sub {
+	e := &h.batch[i]
+	t := s.find(e.list.topic.name)
+	if t == nil || t.list != e.list || t.catches() || t.after >= e.number || i < h.end && t.index < e.list.next {
+		return nil
 	}
-	if h.end > h.at && h.batch[h.at].list == s.list && s.index >= s.list.next {
-		return h.batch[h.at].number - 1
-	}
-	for _, e := range h.batch[max(h.at, h.end):] {
-		if e.list == s.list {
-			return e.number - 1
+	return t
+}
+
+// had returns the number up to which all live subscriptions of a session were handed
+// everything that they are to get: to before the first entry that is yet to come.
+func (h *hub) had(s *Session) uint64 {
+	for i := h.at; i < len(h.batch); i++ {
+		if h.awaits(s, i) != nil {
+			return h.batch[i].number - 1
 		}
 	}
-	return h.horizon
+	n := ^uint64(0)
+	for _, t := range s.subs {
+		if !t.catches() {
+			n = min(n, max(t.after, h.horizon))
+		}
+	}
+	return n
+}
+
+// passBy has all live subscriptions of a session catch up, each from before the first
+// entry of the batch that is yet to come to it. One pass finds them all: a session may
+// have a thousand.
+func (h *hub) passBy(s *Session) {
+	for i := h.at; i < len(h.batch) && s.more.catching() < len(s.subs); i++ {
+		if t := h.awaits(s, i); t != nil {
+			s.catch(t, h.batch[i].number-1)
+		}
+	}
+	for _, t := range s.subs {
+		if !t.catches() {
+			s.catch(t, max(t.after, h.horizon))
+		}
+	}
 }
 
 // ahead hands a session what waits for it in the batch before its turn, so that
@@ -199,11 +227,10 @@ func (h *hub) ahead(s *Session) {
 		return
 	}
 	for i := h.at; i < len(h.batch) && s.more.catching() == 0; i++ {
-		e := &h.batch[i]
-		if t := s.find(e.list.topic.name); t != nil && t.list == e.list && !(i < h.end && t.index < t.list.next) {
+		if t := h.awaits(s, i); t != nil {
 			t.deliver(i, i+1, nil)
 			if !t.catches() {
-				t.after = max(t.after, e.number)
+				t.after = max(t.after, h.batch[i].number)
 			}
 		}
 	}

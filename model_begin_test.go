@@ -3,6 +3,7 @@ package longwire_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,15 +145,24 @@ func (m *model) comeBack(s *modelSession) {
 		}
 	}
 	racing := false
+	s.links = slices.DeleteFunc(s.links, func(l *modelLink) bool {
+		if l.first || l.closed {
+			return false
+		}
+		s.unsure = true // it may have come, unheard
+		if l.lost() {
+			return true
+		}
+		racing, l.racing = true, true // it may come after the new one
+		return false
+	})
 	for _, l := range s.links {
-		racing = racing || !l.first && !l.closed // it may come after the new one
 		if l.opening() || l.way.Name == "poll" || !m.one(3) {
 			m.cutOff(l, m.one(4)) // a client that polls on would take what is the new one's
 		}
 		l.causes[wire.CodeSuperseded] = true
 		l.causes[wire.CodeSessionMoved] = true
 	}
-	s.unsure = s.unsure || racing
 	way := modelPick(m, modelWays)
 	for racing && way.Name == "poll" { // whose client might poll another's link
 		way = modelPick(m, modelWays)
@@ -240,7 +250,7 @@ func (l *modelLink) positions(base *modelLink, way ways.Way, o *ways.Credentials
 		if t := base.eventID(); t != "" {
 			r.token = t
 		}
-		r.tokenOf = base
+		r.tokenOf, r.asking = base, base.asking()
 	}
 	if r.token == "now" {
 		r.token = ""
@@ -253,6 +263,21 @@ func (l *modelLink) positions(base *modelLink, way ways.Way, o *ways.Credentials
 	for _, name := range modelNames {
 		r.kept[name] = m.start(name, r.token)
 	}
+}
+
+// asking returns what the link has asked to be subscribed to, and has not heard of, if a
+// token does not resume that: see docs/protocol.md, section 5.4.1.
+func (l *modelLink) asking() map[string]bool {
+	list := map[string]bool{}
+	if l.way.ByToken {
+		return list
+	}
+	for _, r := range l.pending {
+		if r.op == "subscribe" {
+			list[r.channel] = true
+		}
+	}
+	return list
 }
 
 // least returns the position of the subscription that is furthest behind, empty without one.

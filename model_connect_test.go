@@ -58,7 +58,7 @@ func (l *modelLink) connected(f *modelFrame) {
 	l.isAll(seen, maybe, resumed)
 	l.settleNew()
 	l.stands(f.Position, "connected")
-	s.has, s.unsure = seen, false
+	s.told, s.has, s.unsure = l, seen, l.racing // which of those that race came last is not known
 }
 
 // isAll checks that connected told of all subscriptions.
@@ -105,13 +105,13 @@ func (l *modelLink) sameSession(f *modelFrame, resumed bool) {
 	case r.id == "":
 	case resumed && r.wrong:
 		l.fail("the session was resumed with wrong credentials")
-	case resumed && s.id == r.id && s.closed:
+	case resumed && s.id == r.id && s.closed > 0 && l.n > s.closed:
 		l.fail("the session was resumed, though it had ended")
 	case !resumed && s.id == r.id && !s.ending && time.Since(s.alive) < window:
 		l.fail("the session was not there any more %v after it was for sure", time.Since(s.alive))
 	}
 	if !resumed {
-		s.unsure, s.ending, s.closed = false, false, false
+		s.unsure, s.ending, s.closed = false, false, 0
 		s.has, s.made = map[string]bool{}, map[string]bool{}
 	}
 	s.id, s.secret = f.Session, f.Secret
@@ -134,7 +134,7 @@ func (l *modelLink) kept(e *modelEntry) {
 	default:
 		l.begins(e.Channel, modelStart{kind: 'n', asked: r.asked}, e.Position, false)
 	}
-	if r.tokenOf == nil || e.Gap {
+	if r.tokenOf == nil || e.Gap || r.asking[e.Channel] {
 		return
 	}
 	if b := r.tokenOf.subs[e.Channel]; b != nil {

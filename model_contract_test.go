@@ -134,7 +134,8 @@ func isModelPattern(name string) bool { return strings.ContainsAny(name, "*>") }
 
 func (m *model) isKept(name string, n uint64) bool { return len(m.broker.kept(name, n-1, n)) > 0 }
 
-// wanted reports whether a publication was asked for, as far as that is known.
+// wanted reports whether a publication was asked for, as far as that is known. What
+// the node had not been told of when it was asked comes as if it were published after.
 func (m *model) wanted(s *modelSub, n uint64) bool {
 	switch s.start.kind {
 	case 'n':
@@ -142,7 +143,7 @@ func (m *model) wanted(s *modelSub, n uint64) bool {
 	case 'l':
 		return n > s.start.asked.fed || m.follows(n, s.start.asked.head) < s.start.last
 	case 'd':
-		return !m.log.publication(n).Time.Before(s.start.asked.at.Add(-s.start.age))
+		return n > s.start.asked.fed || !m.log.publication(n).Time.Before(s.start.asked.at.Add(-s.start.age))
 	}
 	return true
 }

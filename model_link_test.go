@@ -241,6 +241,14 @@ func (l *modelLink) opening() bool {
 	return !l.opened
 }
 
+// lost reports whether the link was cut so long ago that the server, whose hooks are
+// late by a tenth of a second each, is done with it.
+func (l *modelLink) lost() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.over && l.opened && time.Since(l.gone) > 2*time.Second
+}
+
 // drop ends the client of the link without a word to the server, by a cut or by vanishing.
 func (l *modelLink) drop(vanish bool) {
 	l.mu.Lock()

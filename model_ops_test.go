@@ -370,7 +370,7 @@ func (m *model) closeSession() {
 			l.causes[wire.CodeForbidden] = true
 			l.causes[wire.CodeSessionMoved] = true
 		}
-		s.ending, s.closed = true, true
+		s.ending, s.closed = true, m.links
 		n.Close(longwire.Close{Code: wire.CodeForbidden, Reason: "enough"})
 	}
 }

@@ -22,11 +22,12 @@ type modelSession struct {
 	live       *modelLink
 	links      []*modelLink        // those that may be heard of, the newest last
 	has        map[string]bool     // what the server has it subscribed to, as far as was heard
+	told       *modelLink          // whose connected that is from; what an older one is late to tell changes nothing
 	made       map[string]bool     // what the server made or ended by itself, now or soon
 	unsure     bool                // nothing is known of that
 	began      map[string][]uint64 // where subscriptions began that frames have made
 	ending     bool                // it was told to end, or said goodbye
-	closed     bool                // by the server
+	closed     int                 // by the server, which links beyond this number cannot have come before; zero if not
 	alive      time.Time           // when it was there for sure
 }
 
@@ -40,6 +41,7 @@ type modelResume struct {
 	kept    map[string]modelStart // with a token: where what was kept goes on
 	fresh   map[string]modelStart // what the address asks for, if the session is gone
 	tokenOf *modelLink
+	asking  map[string]bool // what that had asked to be subscribed to, and not heard of
 	listed  bool
 	list    map[string]modelStart // what is asked for, if listed
 	wrong   bool                  // with a wrong secret
@@ -222,20 +224,31 @@ func (l *modelLink) answer(f *modelFrame) *modelRequest {
 	return nil
 }
 
+// note notes what a link has told of the subscriptions that the server has.
+func (s *modelSession) note(l *modelLink, channel string, has bool) {
+	switch {
+	case s.told != l:
+	case has:
+		s.has[channel] = true
+	default:
+		delete(s.has, channel)
+	}
+}
+
 // reply checks a reply.
 func (l *modelLink) reply(f *modelFrame) {
 	s := l.s
 	if f.ID == 0 { // of what the server did by itself
 		if f.Position == "" {
 			delete(l.subs, f.Channel)
-			delete(s.has, f.Channel)
+			s.note(l, f.Channel, false)
 			return
 		}
 		if l.subs[f.Channel] != nil {
 			l.fail("the server subscribed to %s again", f.Channel)
 		}
 		l.begins(f.Channel, modelStart{kind: 'n'}, f.Position, f.Gap)
-		s.has[f.Channel] = true
+		s.note(l, f.Channel, true)
 		s.began[f.Channel] = append(s.began[f.Channel], l.subs[f.Channel].after)
 		return
 	}
@@ -249,14 +262,14 @@ func (l *modelLink) reply(f *modelFrame) {
 			l.fail("%s was answered, though it should have been refused", r.text)
 		}
 		l.begins(r.channel, r.start, f.Position, f.Gap)
-		s.has[r.channel] = true
+		s.note(l, r.channel, true)
 		s.began[r.channel] = append(s.began[r.channel], l.subs[r.channel].after)
 	case "unsubscribe":
 		if l.subs[r.channel] == nil {
 			l.fail("%s was answered, though there was no subscription", r.text)
 		}
 		delete(l.subs, r.channel)
-		delete(s.has, r.channel)
+		s.note(l, r.channel, false)
 	case "publish":
 		l.m.published(r.channel, r.data, r.key, f.Position, nil)
 	case "call":

@@ -207,7 +207,7 @@ func (s *Session) replySubscribed(now time.Time, l *line, id uint64, t *sub, gap
 		s.tell(bytes.Clone(b), s.position(now))
 		return
 	}
-	if s.flags&sTailed != 0 {
+	if s.flags&sTailed != 0 || s.flags&sStream != 0 && t.catches() {
 		s.notTold(t)
 	}
 	s.reply(l, b)

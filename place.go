@@ -20,6 +20,7 @@ type placing struct {
 	s     *Session
 	l     *line
 	reads []firstRead
+	share int // how many numbers each of them may hold
 	found []place
 	err   error
 }
@@ -35,16 +36,36 @@ type place struct {
 
 func (s *Session) readFirst(time.Time) {
 	c := &s.more.catch
-	p := &placing{s: s, l: s.line, reads: slices.Clone(c.first)}
+	p := &placing{s: s, l: s.line, reads: slices.Clone(c.first), share: c.share(s.node.opts.bounds.scattered)}
 	p.ctx = c.begin(s.node.ctx)
 	s.hub.loop.Go(p)
 }
+
+// share returns how many numbers each of those may hold whose place is to be told:
+// what the others of the session leave of the most, in equal parts. One each there is
+// always.
+func (c *catching) share(most int) int {
+	parts := 0
+	for _, r := range c.first {
+		if r.scattered() {
+			parts++
+		}
+	}
+	for _, f := range c.only {
+		most -= len(f.only)
+	}
+	return max(1, most/max(1, parts))
+}
+
+// scattered reports whether what is to be read does not hang together: the last so many
+// of each channel of a pattern.
+func (r *firstRead) scattered() bool { return r.from.last > 0 && isPattern(r.name) }
 
 // Work looks.
 func (p *placing) Work() {
 	n, now := p.s.node, time.Now()
 	for _, r := range p.reads {
-		f, err := n.place(p.ctx, r.name, r.from, now)
+		f, err := n.place(p.ctx, &r, now, p.share)
 		if err != nil {
 			p.err = err
 			break
@@ -54,9 +75,10 @@ func (p *placing) Work() {
 	p.s.hub.loop.PostTask(p)
 }
 
-func (n *Node) place(ctx context.Context, name string, from since, now time.Time) (f place, err error) {
+// place looks for one place. Of what is scattered the last count, as many as share is.
+func (n *Node) place(ctx context.Context, first *firstRead, now time.Time, share int) (f place, err error) {
 	f.upTo = n.posted.Load()
-	scattered := from.last > 0 && isPattern(name)
+	name, from, scattered := first.name, first.from, first.scattered()
 	r := &Range{Channels: []string{name}, Limit: 1}
 	from.fill(r, now)
 	if scattered {
@@ -71,11 +93,11 @@ func (n *Node) place(ctx context.Context, name string, from since, now time.Time
 		if err != nil {
 			return f, err
 		}
-		if numbers = append(numbers, p.Number); len(numbers) == 2*maxScattered {
-			numbers = slices.Delete(numbers, 0, maxScattered)
+		if numbers = append(numbers, p.Number); len(numbers) > 2*share {
+			numbers = slices.Delete(numbers, 0, share)
 		}
 	}
-	numbers = numbers[max(0, len(numbers)-maxScattered):]
+	numbers = slices.Clone(numbers[max(0, len(numbers)-share):]) // it is kept, and should not be longer than that
 	switch {
 	case from.told:
 		f.after = from.at.number
@@ -114,7 +136,7 @@ func (n *Node) gapsIn(names []string, from since) (gaps []string) {
 		return nil
 	}
 	for _, name := range names {
-		if f, err := n.place(n.ctx, name, from, time.Now()); err == nil && f.gap {
+		if f, err := n.place(n.ctx, &firstRead{name: name, from: from}, time.Now(), 1); err == nil && f.gap {
 			gaps = append(gaps, name)
 		}
 	}
@@ -125,9 +147,6 @@ func (n *Node) gapsIn(names []string, from since) (gaps []string) {
 func (n *Node) reaches(at position) bool {
 	return at.epoch == n.epoch.Load() && at.number <= n.looking.Load() && n.recent.holds(at.number)
 }
-
-// maxScattered bounds what last:N brings of a pattern, over all its channels.
-const maxScattered = 10_000
 
 // Run puts the subscriptions in their places.
 func (p *placing) Run(now time.Time) {
@@ -206,7 +225,7 @@ func (c *catching) wants(t *sub, number uint64) bool {
 // yet to say what there is from there; empty if it did not say one.
 func (s *Session) asked() Position {
 	first := s.more.catch.first
-	from, n := first[0].from, ^uint64(0)
+	from, n := first[0].from, s.hub.had(s)
 	for _, t := range s.subs {
 		if i := slices.IndexFunc(first, func(f firstRead) bool { return f.sub == t }); i >= 0 {
 			if !first[i].from.told || first[i].from != from {
@@ -214,7 +233,9 @@ func (s *Session) asked() Position {
 			}
 			continue
 		}
-		n = min(n, s.standOf(t))
+		if t.catches() {
+			n = min(n, t.after)
+		}
 	}
 	if from.at.epoch == s.node.epoch.Load() {
 		from.at.number = min(from.at.number, n)

@@ -122,19 +122,13 @@ func (s *Session) stand() uint64 {
 	if len(s.subs) == 0 {
 		return s.hub.horizon
 	}
-	n := ^uint64(0)
+	n := s.hub.had(s)
 	for _, t := range s.subs {
-		n = min(n, s.standOf(t))
+		if t.catches() {
+			n = min(n, t.after)
+		}
 	}
 	return n
-}
-
-// standOf returns the number up to which one subscription has everything.
-func (s *Session) standOf(t *sub) uint64 {
-	if t.catches() {
-		return t.after
-	}
-	return max(t.after, s.hub.had(t))
 }
 
 // position returns where the session stands, for the peer to come back with.

@@ -8,6 +8,13 @@ import "time"
 // until all are live: a peer that is cut then comes back with an id that is
 // older than the subscription, and may be ahead of it. So the session notes where
 // such subscriptions began, and since when ids speak of them, too.
+//
+// A peer of another stream keeps a position instead of an id, and one that was told
+// before the reply came does not speak of the subscription either. It is behind one that
+// begins now, which so needs no note.
+//
+// A position from before where the subscription began may be of an earlier one to the
+// same name, and holds.
 
 // An untold is a subscription of which ids do not speak, or did not at first.
 type untold struct {
@@ -45,7 +52,7 @@ func (s *Session) goesOn(t *sub, from since) since {
 	case at != position{} && (from.at.number > at.number || from.at.number == at.number && from.at.second > at.second):
 		delete(s.more.untold, t)
 	default:
-		from.at.number = u.began
+		from.at.number = min(from.at.number, u.began)
 	}
 	return from
 }
