@@ -3,6 +3,9 @@ package longwire
 import (
 	"context"
 	"errors"
+	"fmt"
+	"iter"
+	"strings"
 	"time"
 )
 
@@ -12,7 +15,7 @@ import (
 // the order of the numbers, each from its own place:
 //
 //   - what is in the recent window is sent by the loop itself;
-//   - what is older is read from the broker on another goroutine, a page at a time;
+//   - what is older is read from the broker, a page at a time, at the desk;
 //   - when the window's end is reached nothing is missing, and they are live.
 //
 // The socket paces it: where it has no room, that is where they stand, and Drained
@@ -25,8 +28,9 @@ type catching struct {
 	later   []effect        // after that
 	only    map[*sub]place  // those of first that get only some; nil mostly
 	lost    map[*sub]uint64 // what gaps have told of; nil mostly
-	reading bool            // another goroutine reads for it
-	stop    func()          // ends that; may be called again
+	stood   time.Time       // when they stood where they do, or before
+	reading bool            // something is read for it
+	stop    func()          // says that it need not be; may be called again
 	posted  bool            // a task goes on
 }
 
@@ -82,9 +86,13 @@ func (m *more) forget(t *sub) {
 func (s *Session) catch(t *sub, number uint64) {
 	t.after = number
 	t.flags &^= subReading
+	c := &s.rare().catch
+	if now := s.hub.loop.Now(); c.n == 0 || c.stood.After(now) {
+		c.stood = now
+	}
 	if !t.catches() {
 		t.flags |= subCatching
-		s.rare().catch.n++
+		c.n++
 	}
 	delete(s.more.catch.only, t)
 	delete(s.more.catch.lost, t)
@@ -134,15 +142,25 @@ func (s *Session) startAt(t *sub, from since) (told bool) {
 	if from.now() {
 		return false
 	}
+	from = n.present(from)
 	if from.told && n.reaches(from.at) {
 		s.catch(t, from.at.number)
+		s.more.catch.standsSince(from)
 		return false
 	}
 	s.catch(t, n.looking.Load())
-	c := &s.rare().catch
+	c := &s.more.catch
 	c.first = append(c.first, firstRead{t, t.name(), from})
 	s.flags |= sHeld
 	return true
+}
+
+// standsSince notes when a peer stood at the position that it comes back with. What history
+// has lost is judged by that.
+func (c *catching) standsSince(from since) {
+	if at := time.Unix(from.at.second, 0); from.told && at.Before(c.stood) {
+		c.stood = at
+	}
 }
 
 // catchUp goes on, if it can.
@@ -220,7 +238,9 @@ func (s *Session) sendEvents(events []*event) (full bool) {
 			return true
 		}
 	}
-	s.reached(events[len(events)-1].p.Number)
+	e := events[len(events)-1]
+	s.more.catch.movesOn(e)
+	s.reached(e.p.Number)
 	return false
 }
 
@@ -239,6 +259,14 @@ func (s *Session) sendTo(t *sub, e *event, again bool) bool {
 	return true
 }
 
+// movesOn notes that all that read have an event, and all before it: nothing after it was
+// there before it was published.
+func (c *catching) movesOn(e *event) {
+	if e.p.Time.After(c.stood) {
+		c.stood = e.p.Time
+	}
+}
+
 // reached notes that all that read had everything up to number.
 func (s *Session) reached(number uint64) {
 	for _, t := range s.subs {
@@ -248,13 +276,15 @@ func (s *Session) reached(number uint64) {
 	}
 }
 
-// A page is what another goroutine has read for a session.
+// A page is what is read for a session at the desk.
 type page struct {
-	ctx    context.Context // ends with the link: nobody waits for the answer then
-	s      *Session
-	l      *line // of then: an answer for an old link is of no use
-	after  uint64
-	names  []string
+	s    *Session
+	l    *line // of then: an answer for an old link is of no use
+	read *pageRead
+}
+
+// A pageRead is a piece of history. Sessions that stand at the same place share it.
+type pageRead struct {
 	gaps   []*GapError
 	events []*event
 	upTo   uint64 // nothing else is up to there
@@ -263,22 +293,25 @@ type page struct {
 
 // readPage reads what is older than the recent window.
 func (s *Session) readPage(now time.Time, after uint64) {
-	p := &page{s: s, l: s.line, after: after}
+	n, c := s.node, &s.more.catch
+	r := &Range{Epoch: n.epoch.Load(), After: after, Taken: c.stood, Limit: n.opts.bounds.page}
 	for _, t := range s.subs {
 		if t.catches() {
-			p.names = append(p.names, t.name())
+			r.Channels = append(r.Channels, t.name())
 		}
 	}
-	p.ctx = s.more.catch.begin(s.node.ctx)
-	s.hub.loop.Go(p)
+	key := fmt.Sprintf("page %d %d %s", after, c.stood.Unix(), strings.Join(r.Channels, ","))
+	p := &page{s: s, l: s.line}
+	c.begin(n.desk.ask(s.hub.loop, key, func(ctx context.Context) any { return n.readPage(ctx, r) }, func(read any) {
+		p.read = read.(*pageRead)
+		s.hub.loop.PostTask(p)
+	}))
 }
 
-// Work reads.
-func (p *page) Work() {
-	n := p.s.node
-	p.upTo = n.posted.Load() // first: all of it can be read
-	r := &Range{Channels: p.names, Epoch: n.epoch.Load(), After: p.after, Taken: time.Now(), Limit: n.opts.bounds.page}
-	whole := p.read(r)
+// readPage reads a piece of history. Not on a loop.
+func (n *Node) readPage(ctx context.Context, r *Range) *pageRead {
+	p := &pageRead{upTo: n.posted.Load()} // first: all of it can be read
+	whole := p.fill(n.broker.Read(ctx, r))
 	if k := len(p.events); k > 0 {
 		last := p.events[k-1].p.Number
 		if !whole || k == r.Limit {
@@ -286,15 +319,15 @@ func (p *page) Work() {
 		}
 		p.upTo = max(p.upTo, last)
 	}
-	p.s.hub.loop.PostTask(p)
+	return p
 }
 
-// read reads at most pageBytes, and one publication more. It ends before a gap that
+// fill takes at most pageBytes, and one publication more. It ends before a gap that
 // comes in the midst: the next page begins with that. It reports whether it came to
 // the end of what was asked for.
-func (p *page) read(r *Range) (whole bool) {
+func (p *pageRead) fill(all iter.Seq2[*Publication, error]) (whole bool) {
 	bytes := 0
-	for q, err := range p.s.node.broker.Read(p.ctx, r) {
+	for q, err := range all {
 		g, ok := errors.AsType[*GapError](err)
 		switch {
 		case ok && len(p.events) > 0:
@@ -323,13 +356,13 @@ func (p *page) Run(now time.Time) {
 		s.catchUp(now)
 		return
 	}
-	if p.err != nil {
-		s.node.log.Warn("longwire: history cannot be read; it is tried again", "err", p.err)
+	if p.read.err != nil {
+		s.node.log.Warn("longwire: history cannot be read; it is tried again", "err", p.read.err)
 		s.retry(now)
 		return
 	}
 	var gaps []gap
-	for _, g := range p.gaps {
+	for _, g := range p.read.gaps {
 		if t := s.find(g.Channel); t != nil && t.reads() && t.after < max(g.After, g.Lost) && c.news(t, g) {
 			to := max(t.after, g.After)
 			gaps = append(gaps, gap{t, s.node.at(t.after, now), s.node.at(to, now)})
@@ -337,20 +370,16 @@ func (p *page) Run(now time.Time) {
 		}
 	}
 	s.tellGaps(now, gaps)
-	if len(p.events) > 0 && s.sendEvents(p.events) {
+	if len(p.read.events) > 0 && s.sendEvents(p.read.events) {
 		return
 	}
-	s.reached(p.upTo)
+	s.reached(p.read.upTo)
 	s.catchUp(now)
 }
 
-// begin notes that another goroutine begins to read, and returns its context; end, that
-// it has.
-func (c *catching) begin(ctx context.Context) context.Context {
-	ctx, c.stop = context.WithCancel(ctx)
-	c.reading = true
-	return ctx
-}
+// begin notes that something is read, and how to say that it is of no use any more; end,
+// that it was.
+func (c *catching) begin(stop func()) { c.reading, c.stop = true, stop }
 
 func (c *catching) end() {
 	c.stop()

@@ -37,6 +37,7 @@ func (n *Node) follow(ctx context.Context, heard chan<- struct{}) error {
 // begin notes where the feed begins.
 func (n *Node) begin(b Feed) {
 	n.epoch.Store(b.Epoch)
+	n.earlier.Store(&b.Earlier)
 	n.looking.Store(b.Last)
 	n.posted.Store(b.Last)
 	n.recent.begin(b.Last)

@@ -76,8 +76,10 @@ type Node struct {
 	index    index
 	sessions registry
 	recent   recent
+	desk     desk
 
 	epoch   atomic.Uint32
+	earlier atomic.Pointer[[]EpochEnd] // never nil
 	looking atomic.Uint64 // the number up to which the index was, or is about to be, asked
 	posted  atomic.Uint64 // the number up to which all is with the hubs concerned
 	ending  atomic.Bool   // nobody new is taken
@@ -95,6 +97,8 @@ func New(o *Options) (*Node, error) {
 	}
 	n.fillOptions()
 	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.desk.ctx = n.ctx
+	n.earlier.Store(&[]EpochEnd{})
 	group := n.opts.Engine.Loops()
 	if len(group.Loops()) > maxHubs {
 		n.cancel()
@@ -110,6 +114,9 @@ func New(o *Options) (*Node, error) {
 	case err := <-failed:
 		n.Close(context.Background())
 		return nil, fmt.Errorf("longwire: following the broker: %w", cmpErr(err))
+	}
+	if !n.own {
+		n.prefill()
 	}
 	n.unlisten = group.OnClose(func() { n.ending.Store(true) })
 	return n, nil

@@ -3,6 +3,7 @@ package longwire
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -16,13 +17,16 @@ import (
 
 // A placing is one look into history for a session.
 type placing struct {
-	ctx   context.Context // ends with the link: nobody waits for the answer then
 	s     *Session
 	l     *line
 	reads []firstRead
-	share int // how many numbers each of them may hold
-	found []place
-	err   error
+	found *foundPlaces
+}
+
+// foundPlaces are what history said of several subscriptions.
+type foundPlaces struct {
+	list []place
+	err  error
 }
 
 // A place is what history said.
@@ -35,10 +39,17 @@ type place struct {
 }
 
 func (s *Session) readFirst(time.Time) {
-	c := &s.more.catch
-	p := &placing{s: s, l: s.line, reads: slices.Clone(c.first), share: c.share(s.node.opts.bounds.scattered)}
-	p.ctx = c.begin(s.node.ctx)
-	s.hub.loop.Go(p)
+	n, c := s.node, &s.more.catch
+	p := &placing{s: s, l: s.line, reads: slices.Clone(c.first)}
+	share := c.share(n.opts.bounds.scattered)
+	key := fmt.Appendf(nil, "place %d", share)
+	for _, r := range p.reads {
+		key = fmt.Appendf(key, " %s %v", r.name, r.from)
+	}
+	c.begin(n.desk.ask(s.hub.loop, string(key), func(ctx context.Context) any { return n.places(ctx, p.reads, share) }, func(found any) {
+		p.found = found.(*foundPlaces)
+		s.hub.loop.PostTask(p)
+	}))
 }
 
 // share returns how many numbers each of those may hold whose place is to be told:
@@ -61,18 +72,18 @@ func (c *catching) share(most int) int {
 // of each channel of a pattern.
 func (r *firstRead) scattered() bool { return r.from.last > 0 && isPattern(r.name) }
 
-// Work looks.
-func (p *placing) Work() {
-	n, now := p.s.node, time.Now()
-	for _, r := range p.reads {
-		f, err := n.place(p.ctx, &r, now, p.share)
+// places looks for places. Not on a loop.
+func (n *Node) places(ctx context.Context, reads []firstRead, share int) *foundPlaces {
+	p, now := &foundPlaces{}, time.Now()
+	for _, r := range reads {
+		f, err := n.place(ctx, &r, now, share)
 		if err != nil {
 			p.err = err
 			break
 		}
-		p.found = append(p.found, f)
+		p.list = append(p.list, f)
 	}
-	p.s.hub.loop.PostTask(p)
+	return p
 }
 
 // place looks for one place. Of what is scattered the last count, as many as share is.
@@ -132,7 +143,7 @@ func (n *Node) lostAfter(ctx context.Context, name string, number uint64) uint64
 
 // gapsIn returns the names for which a position is not within history.
 func (n *Node) gapsIn(names []string, from since) (gaps []string) {
-	if !from.told || n.reaches(from.at) {
+	if from = n.present(from); !from.told || n.reaches(from.at) {
 		return nil
 	}
 	for _, name := range names {
@@ -141,6 +152,21 @@ func (n *Node) gapsIn(names []string, from since) (gaps []string) {
 		}
 	}
 	return gaps
+}
+
+// present returns a since whose position is of the present epoch, if it is of an earlier
+// one and still good.
+func (n *Node) present(from since) since {
+	if !from.told {
+		return from
+	}
+	for _, e := range *n.earlier.Load() {
+		if e.Epoch == from.at.epoch && from.at.number <= e.Last {
+			from.at.epoch = n.epoch.Load()
+			break
+		}
+	}
+	return from
 }
 
 // reaches reports whether all that follows a position is in the recent window.
@@ -156,8 +182,8 @@ func (p *placing) Run(now time.Time) {
 		s.catchUp(now)
 		return
 	}
-	if p.err != nil {
-		s.node.log.Warn("longwire: history cannot be read; it is tried again", "err", p.err)
+	if p.found.err != nil {
+		s.node.log.Warn("longwire: history cannot be read; it is tried again", "err", p.found.err)
 		s.retry(now)
 		return
 	}
@@ -172,8 +198,9 @@ func (s *Session) placed(now time.Time, p *placing) {
 	var gaps []gap
 	if p != nil {
 		for i, r := range p.reads {
-			if f := p.found[i]; r.sub.list != nil && r.sub.catches() {
+			if f := p.found.list[i]; r.sub.list != nil && r.sub.catches() {
 				r.sub.after = f.after
+				c.standsSince(r.from)
 				c.pick(r.sub, f)
 				if f.lost > 0 {
 					c.news(r.sub, &GapError{Lost: f.lost})

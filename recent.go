@@ -54,6 +54,34 @@ func (r *recent) add(e *event) {
 	}
 }
 
+// prepend puts events before those that are in the window, the last of them right before
+// the first there is. It takes as many of the last as there is room for, and reports
+// whether that was all.
+func (r *recent) prepend(events []*event) (all bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := len(events) - 1; i >= 0; i-- {
+		e := events[i]
+		if e.p.Number != r.first-1 || r.bytes+e.cost() > recentBytes || r.last-r.first+2 > uint64(r.most) {
+			return false
+		}
+		if r.last-r.first+1 >= uint64(len(r.ring)) {
+			r.grow()
+		}
+		r.first--
+		*r.slot(r.first) = e
+		r.bytes += e.cost()
+	}
+	return true
+}
+
+// begins returns the number of the oldest event in the window.
+func (r *recent) begins() uint64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.first
+}
+
 // forget empties the window. What a channel was told to forget must not be had
 // from here either; all else is read from the broker for once.
 func (r *recent) forget() {
@@ -68,7 +96,7 @@ func (r *recent) slot(n uint64) **event { return &r.ring[n&uint64(len(r.ring)-1)
 func (r *recent) grow() {
 	old := r.ring
 	r.ring = make([]*event, 2*len(old))
-	for n := r.first; n < r.last; n++ {
+	for n := r.first; n <= r.last && n-r.first < uint64(len(old)); n++ {
 		*r.slot(n) = old[n&uint64(len(old)-1)]
 	}
 }

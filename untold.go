@@ -43,6 +43,7 @@ func (m *more) nowTold(number uint64, now time.Time) {
 
 // goesOn returns where a subscription goes on whose peer came back with an id.
 func (s *Session) goesOn(t *sub, from since) since {
+	from = s.node.present(from)
 	if s.more == nil || !from.told || from.at.epoch != s.node.epoch.Load() {
 		return from
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/server"
 )
 
 // classes are retention classes, the first that takes a channel first:
@@ -26,7 +26,7 @@ import (
 //	    count: 0
 //
 // What is not said is as for all other channels by default.
-type classes []longwire.Class
+type classes []server.Class
 
 // A classEntry is one class as it is written.
 type classEntry struct {
@@ -71,7 +71,7 @@ func parseClasses(text string) (classes, error) {
 		if len(e.Channels) == 0 {
 			return nil, fmt.Errorf("retention class %q has no channels; write channels: [\"chat.>\"], and use --history-count and the like for all that have no class", e.Name)
 		}
-		k := longwire.Class{Name: e.Name, Patterns: e.Channels, Memory: e.Memory}
+		k := server.Class{Name: e.Name, Patterns: e.Channels, Memory: e.Memory}
 		if e.Count != nil {
 			k.Count = orNever(*e.Count)
 		}

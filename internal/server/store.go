@@ -28,16 +28,19 @@ type Store struct {
 	HistoryAge   time.Duration
 	HistoryBytes int64
 	// Classes are for the channels that match their patterns, the first one that does.
-	Classes []longwire.Class
+	Classes []Class
 }
+
+// A Class is a retention class.
+type Class = longwire.Class
 
 // inMemory reports whether nothing is kept beyond the process.
 func (o *Store) inMemory() bool { return o.Data == "" || o.Data == "memory" }
 
 // classes returns all classes: those that were given, and one for all else.
-func (o *Store) classes() []longwire.Class {
-	all := append([]longwire.Class(nil), o.Classes...)
-	return append(all, longwire.Class{Name: "default", Count: o.HistoryCount, Age: o.HistoryAge, Bytes: o.HistoryBytes})
+func (o *Store) classes() []Class {
+	all := append([]Class(nil), o.Classes...)
+	return append(all, Class{Name: "default", Count: o.HistoryCount, Age: o.HistoryAge, Bytes: o.HistoryBytes})
 }
 
 // broker opens the store.

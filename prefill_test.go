@@ -1,0 +1,56 @@
+package longwire
+
+import (
+	"context"
+	"fmt"
+	"testing"
+)
+
+// A node that begins has in its window what its broker keeps, back to what is missing.
+func TestPrefill(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		count   int // of each channel
+		publish int
+		most    int
+		want    uint64 // the first in the window
+	}{
+		{"nothing", 0, 0, 0, 1},
+		{"all", 5000, 3000, 0, 1},
+		{"as much as there is room for", 5000, 3000, 1500, 1501},
+		{"back to what is missing", 99, 3000, 0, 2901},
+		{"one block", 5000, prefillBlock, 0, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := NewMemory(&MemoryOptions{Count: c.count})
+			defer b.Close(context.Background())
+			for i := range c.publish {
+				b.Publish(&Publication{Channel: "a", Data: fmt.Append(nil, i)}, func(*Publication, error) {})
+			}
+			e, err := NewEngine(&EngineOptions{Loops: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Close(context.Background())
+			o := &Options{Broker: b, Engine: e}
+			o.bounds.recent = c.most
+			n, err := New(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer n.Close(context.Background())
+			if got := n.recent.begins(); got != c.want {
+				t.Errorf("the window begins at %d, want %d", got, c.want)
+			}
+			events, ok := n.recent.after(make([]*event, 0, c.publish+1), c.want-1)
+			if !ok || len(events) != c.publish-int(c.want)+1 {
+				t.Fatalf("%d events, %v", len(events), ok)
+			}
+			for i, e := range events {
+				if e.p.Number != c.want+uint64(i) {
+					t.Fatalf("event %d has number %d", i, e.p.Number)
+				}
+			}
+		})
+	}
+}
