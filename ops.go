@@ -280,8 +280,8 @@ func (s *Session) publicationOf(f *wire.Frame) (*Publication, error) {
 	if err != nil {
 		return nil, err
 	}
-	if most := s.node.opts.MaxMessage; len(data) > most {
-		return nil, wire.Errorf(wire.CodeTooLarge, "the data of a publication has at most %d bytes here, this one has %d", most, len(data))
+	if err := s.node.checkSize(data); err != nil {
+		return nil, err
 	}
 	p.Kind, p.Data, p.ContentType = Kind(t), data, string(contentType)
 	p.Headers, err = f.HeaderMap()

@@ -1,16 +1,16 @@
 package longwire
 
 import (
-	"bytes"
 	"context"
+	"maps"
 	"time"
-	"unicode/utf8"
 
 	"github.com/longwire/longwire/wire"
 )
 
 // Publish publishes data to a channel, and returns its position once the broker
-// has it as safely as it keeps anything. It must not be called on a loop. Errors that cross the
+// has it as safely as it keeps anything. It must not be called on a loop. What a
+// client could not publish is refused as a client's is. Errors that cross the
 // wire are *[wire.Error]; if ctx ends first, that of ctx, and then it may or may
 // not be published.
 func (n *Node) Publish(ctx context.Context, channel string, data []byte, o *PublishOptions) (Position, error) {
@@ -44,37 +44,16 @@ func (n *Node) PublishFunc(channel string, data []byte, o *PublishOptions, done 
 	})
 }
 
-// publication checks what a program publishes. The data is copied.
+// publication returns what a program publishes, with bytes of its own.
 func (n *Node) publication(channel string, data []byte, o *PublishOptions) (*Publication, error) {
 	if o == nil {
 		o = &PublishOptions{}
 	}
-	if err := wire.CheckChannel(channel); err != nil {
+	p := &Publication{Channel: channel, Kind: o.Kind, ContentType: o.ContentType, From: o.From, Key: o.Key, Headers: maps.Clone(o.Headers)}
+	if err := p.checkBeside(); err != nil {
 		return nil, err
 	}
-	p := &Publication{Channel: channel, Kind: o.Kind, ContentType: o.ContentType, From: o.From, Key: o.Key, Headers: o.Headers}
 	return p, n.fill(p, data)
-}
-
-// fill puts a copy of data, checked and compacted, into p.
-func (n *Node) fill(p *Publication, data []byte) error {
-	if most := n.opts.MaxMessage; len(data) > most {
-		return wire.Errorf(wire.CodeTooLarge, "the data of a publication has at most %d bytes here, this one has %d", most, len(data))
-	}
-	switch p.Kind {
-	case JSON:
-		if err := wire.CheckJSON(data); err != nil {
-			return err
-		}
-		p.Data = wire.AppendCompact(make([]byte, 0, len(data)), data)
-		return nil
-	case Text:
-		if !utf8.Valid(data) {
-			return &wire.Error{Code: wire.CodeBadUTF8}
-		}
-	}
-	p.Data = bytes.Clone(data)
-	return nil
 }
 
 // publish hands a publication to the broker. It never waits.

@@ -304,8 +304,8 @@ func (s *surface) publicationOf(parser *content.Batch, channel string, line []by
 	if err != nil {
 		return nil, err
 	}
-	if most := s.node.opts.MaxMessage; len(data) > most {
-		return nil, wire.Errorf(wire.CodeTooLarge, "the data has %d bytes; %d are the most", len(data), most)
+	if err := s.node.checkSize(data); err != nil {
+		return nil, err
 	}
 	headers, err := f.HeaderMap()
 	if err != nil {

@@ -200,17 +200,7 @@ func (j *job) ask(l *line, f *wire.Frame) error {
 	case wire.OpSubscribe:
 		return s.askSubscribe(ctx, l, f)
 	case wire.OpPublish:
-		p, err := s.publicationOf(f)
-		if err == nil {
-			err = h.Publish(ctx, s, p)
-		}
-		if err == nil {
-			err = wire.CheckChannel(p.Channel) // the hook may have changed it
-		}
-		if err == nil {
-			s.publish(l, f.ID, p)
-		}
-		return err
+		return s.askPublish(ctx, l, f)
 	case wire.OpCall:
 		return s.call(l, f)
 	case wire.OpSend:
@@ -224,6 +214,23 @@ func (j *job) ask(l *line, f *wire.Frame) error {
 	case wire.OpRefresh:
 		return s.askRefresh(ctx, l, f)
 	}
+	return nil
+}
+
+// askPublish publishes what the hook makes of a publication.
+func (s *Session) askPublish(ctx context.Context, l *line, f *wire.Frame) error {
+	p, err := s.publicationOf(f)
+	if err != nil {
+		return err
+	}
+	kind, data := p.Kind, p.Data
+	if err := s.node.opts.Handler.Publish(ctx, s, p); err != nil {
+		return err
+	}
+	if err := s.node.changed(p, kind, data); err != nil {
+		return err
+	}
+	s.publish(l, f.ID, p)
 	return nil
 }
 
