@@ -12,15 +12,15 @@ import (
 // that no hook is asked about is obeyed on the loop at once. Others are queued for
 // a goroutine, and so are those behind them; see work.go.
 
-// take takes up a frame.
-func (s *Session) take(now time.Time, l *line, p []byte) {
+// take takes up a frame, which may be refused already.
+func (s *Session) take(now time.Time, l *line, p []byte, refused *wire.Error) {
 	if s.busy() || s.more != nil && s.more.queue != nil {
-		s.enqueue(l, p)
+		s.enqueue(l, p, refused)
 		return
 	}
 	f := &s.hub.frame
-	err := parse(f, p)
-	if !l.late && (err == nil || s.flags&sPolled != 0) { // a POST opens a session whatever it says
+	err := read(f, p, refused)
+	if refused == nil && !l.late && (err == nil || s.flags&sPolled != 0) { // a POST opens a session whatever it says
 		l.late = true
 		if s.begins(now, l, f, p, err == nil) {
 			return
@@ -28,15 +28,24 @@ func (s *Session) take(now time.Time, l *line, p []byte) {
 	}
 	switch {
 	case s.mustWait(f, err):
-		s.enqueue(l, p)
+		s.enqueue(l, p, refused)
 	case err != nil:
 		s.refuse(l, f.ID, err)
 	case s.node.hooked(f.Op):
-		s.enqueue(l, p)
+		s.enqueue(l, p, nil)
 		s.work()
 	default:
 		s.obey(now, l, f)
 	}
+}
+
+// read parses a frame; one that is refused already only for its id.
+func read(f *wire.Frame, p []byte, refused *wire.Error) error {
+	err := parse(f, p)
+	if refused != nil {
+		return refused
+	}
+	return err
 }
 
 // parse parses a frame that may have to be parsed again elsewhere.
@@ -61,7 +70,7 @@ func (s *Session) begins(now time.Time, l *line, f *wire.Frame, p []byte, legibl
 		return false
 	}
 	l.connect(now, &connecting{told: s.flags&sPolled != 0})
-	s.enqueue(l, p)
+	s.enqueue(l, p, nil)
 	return true
 }
 
@@ -108,13 +117,6 @@ var (
 // refuse answers a frame with an error.
 func (s *Session) refuse(l *line, id uint64, err error) {
 	s.reply(l, wire.AppendError(s.hub.scratch[:0], id, s.node.errorOf(err)))
-}
-
-// refuseLegibly refuses a frame that is not taken up, with its id if it has one.
-func (s *Session) refuseLegibly(l *line, p []byte, err error) {
-	f := &s.hub.frame
-	_ = parse(f, p) // for the id, whatever else
-	s.refuse(l, f.ID, err)
 }
 
 // errorOf returns err as what may be told to a peer.

@@ -28,8 +28,9 @@ type frames struct {
 }
 
 type waitingFrame struct {
-	l *line
-	n int
+	l       *line
+	n       int
+	refused *wire.Error // it is not taken up; nil mostly
 }
 
 var framesPool = sync.Pool{New: func() any { return new(frames) }}
@@ -46,14 +47,14 @@ func (q *frames) free() {
 	}
 }
 
-// enqueue has a frame wait.
-func (s *Session) enqueue(l *line, p []byte) {
+// enqueue has a frame wait, or its refusal.
+func (s *Session) enqueue(l *line, p []byte, refused *wire.Error) {
 	m := s.rare()
 	if m.queue == nil {
 		m.queue = framesPool.Get().(*frames)
 	}
 	m.queue.buf = append(m.queue.buf, p...)
-	m.queue.items = append(m.queue.items, waitingFrame{l, len(p)})
+	m.queue.items = append(m.queue.items, waitingFrame{l, len(p), refused})
 	if m.queue.full() && s.line == l {
 		s.pace(l)
 	}
@@ -84,8 +85,8 @@ func (q *frames) mustWait(s *Session) bool {
 	if s.acks.Load() == nil || len(q.items) == 0 {
 		return false
 	}
-	f := &wire.Frame{}
-	return s.mustWait(f, parse(f, q.buf[:q.items[0].n]))
+	f, it := &wire.Frame{}, q.items[0]
+	return s.mustWait(f, read(f, q.buf[:it.n], it.refused))
 }
 
 // Work takes up the frames. One that subscribes may have to wait for history;
@@ -97,7 +98,7 @@ func (j *job) Work() {
 	for len(j.q.items) > 0 {
 		it := j.q.items[0]
 		p := j.q.buf[:it.n]
-		err := parse(f, p)
+		err := read(f, p, it.refused)
 		if s.mustWait(f, err) {
 			break
 		}
