@@ -63,6 +63,16 @@ func (n *Node) checkSize(data []byte) error {
 	return nil
 }
 
+// valueOf returns the data of a frame, in memory of its own. What a frame says is
+// checked before anybody is asked about it, and also if nobody is.
+func (n *Node) valueOf(f *wire.Frame) (Kind, []byte, []byte, error) {
+	t, data, contentType, err := f.Value(nil)
+	if err == nil {
+		err = n.checkSize(data)
+	}
+	return Kind(t), data, contentType, err
+}
+
 // changed checks p after a hook had it that was given kind and data. The data is
 // walked only if it is other bytes now, or meant otherwise: hooks do not write
 // into what they are given.

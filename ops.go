@@ -87,11 +87,11 @@ func (s *Session) obey(now time.Time, l *line, f *wire.Frame) {
 		err = s.obeyPublish(l, f)
 	case wire.OpPing:
 		s.reply(l, wire.AppendPong(s.hub.scratch[:0], f.ID))
-	case wire.OpPong, wire.OpSend: // nobody hears a send
+	case wire.OpPong:
 	case wire.OpConnect:
 		err = errLateConnect
-	case wire.OpCall:
-		err = errNoCalls
+	case wire.OpSend, wire.OpCall:
+		err = s.unheard(f)
 	case wire.OpPresence:
 		err = errNoPresence
 	case wire.OpRefresh:
@@ -101,10 +101,13 @@ func (s *Session) obey(now time.Time, l *line, f *wire.Frame) {
 	}
 	switch {
 	case err == nil:
-	case f.Op == wire.OpPublish:
-		s.acknowledge(l, f.ID, "").done(nil, err)
+	case early(f.Op):
+		s.refuseInTurn(l, f.ID, err)
 	default:
 		s.refuse(l, f.ID, err)
+	}
+	if s.line == l && s.owed.Load() >= maxOwed {
+		s.pace(l)
 	}
 }
 
@@ -113,6 +116,15 @@ var (
 	errNoCalls     = wire.Errorf(wire.CodeNotFound, "nobody handles calls here; the program has no Handler.Call")
 	errNoPresence  = wire.Errorf(wire.CodeNotFound, "presence is off for this channel")
 )
+
+// unheard takes up a send or call that there is no hook for. It is refused for what
+// it would be refused for otherwise.
+func (s *Session) unheard(f *wire.Frame) error {
+	if _, _, _, err := s.node.valueOf(f); err != nil || f.Op == wire.OpSend {
+		return err
+	}
+	return errNoCalls
+}
 
 // refuse answers a frame with an error.
 func (s *Session) refuse(l *line, id uint64, err error) {
@@ -215,18 +227,19 @@ func (s *Session) replySubscribed(now time.Time, l *line, id uint64, t *sub, gap
 	s.reply(l, b)
 }
 
-// maySubscribe checks what no hook is asked about.
+// maySubscribe checks what no hook is asked about, and in its place, first, whether the name
+// is for the session.
 func (s *Session) maySubscribe(name string) error {
 	if err := wire.CheckPattern(name); err != nil {
 		return err
-	}
-	if s.find(name) != nil {
-		return &wire.Error{Code: wire.CodeAlreadySubscribed}
 	}
 	if s.node.opts.Handler.Subscribe == nil {
 		if err := s.mayName(name); err != nil {
 			return err
 		}
+	}
+	if s.find(name) != nil {
+		return &wire.Error{Code: wire.CodeAlreadySubscribed}
 	}
 	if most := s.node.opts.MaxSubscriptions; len(s.subs) >= most {
 		return errTooMany(most)
@@ -258,9 +271,6 @@ func (s *Session) obeyPublish(l *line, f *wire.Frame) error {
 		return err
 	}
 	s.publish(l, f.ID, p)
-	if s.line == l && s.owed.Load() >= maxOwed {
-		s.pace(l)
-	}
 	return nil
 }
 
@@ -278,14 +288,12 @@ func (s *Session) publicationOf(f *wire.Frame) (*Publication, error) {
 	if err := wire.CheckChannel(p.Channel); err != nil {
 		return nil, err
 	}
-	t, data, contentType, err := f.Value(nil)
-	if err != nil {
+	var contentType []byte
+	var err error
+	if p.Kind, p.Data, contentType, err = s.node.valueOf(f); err != nil {
 		return nil, err
 	}
-	if err := s.node.checkSize(data); err != nil {
-		return nil, err
-	}
-	p.Kind, p.Data, p.ContentType = Kind(t), data, string(contentType)
+	p.ContentType = string(contentType)
 	p.Headers, err = f.HeaderMap()
 	return p, err
 }

@@ -111,7 +111,8 @@ func (s *Session) publish(l *line, id uint64, p *Publication) {
 	s.node.publish(p, s.acknowledge(l, id, p.Channel).done)
 }
 
-// An ack is the answer to a publish frame on its way to the session's loop. Those of
+// An ack is the answer to a publish frame on its way to the session's loop, or the
+// refusal of another that was taken up meanwhile. Those of
 // one session are given in order, whatever the broker's: each waits for the one
 // before it, and frames of another kind, which are answered at once, are not
 // taken up while there are any (mustWait).
@@ -174,14 +175,23 @@ func (a *ack) give() {
 // mustWait reports whether a frame is not to be taken up while publications
 // before it wait for their answers: its own would overtake them.
 func (s *Session) mustWait(f *wire.Frame, err error) bool {
-	if s.acks.Load() == nil {
-		return false
-	}
-	switch f.Op {
+	return s.acks.Load() != nil && (err != nil || !early(f.Op))
+}
+
+// early reports whether frames of an op may be taken up while publications before
+// them wait for their answers: they have none, or it is given by whoever is called,
+// or in its turn. That is how they are to be refused then.
+func early(op wire.Op) bool {
+	switch op {
 	case wire.OpPublish, wire.OpCall, wire.OpSend, wire.OpPong:
-		return err != nil
+		return true
 	}
-	return true
+	return false
+}
+
+// refuseInTurn refuses a frame behind the answers to publications before it.
+func (s *Session) refuseInTurn(l *line, id uint64, err error) {
+	s.acknowledge(l, id, "").done(nil, err)
 }
 
 // answered goes on with a peer that was held back because much was owed to it,

@@ -300,11 +300,8 @@ func (s *surface) publicationOf(parser *content.Batch, channel string, line []by
 	if err != nil {
 		return nil, err
 	}
-	kind, data, contentType, err := f.Value(nil)
+	kind, data, contentType, err := s.node.valueOf(f)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.node.checkSize(data); err != nil {
 		return nil, err
 	}
 	headers, err := f.HeaderMap()
@@ -312,6 +309,6 @@ func (s *surface) publicationOf(parser *content.Batch, channel string, line []by
 		return nil, err
 	}
 	return &Publication{
-		Channel: channel, Kind: Kind(kind), ContentType: string(contentType), Data: data, Key: string(f.Key), Headers: headers,
+		Channel: channel, Kind: kind, ContentType: string(contentType), Data: data, Key: string(f.Key), Headers: headers,
 	}, nil
 }

@@ -149,20 +149,24 @@ func (s *Session) goOn(now time.Time) {
 // of it then.
 func (j *job) take(l *line, p []byte) {
 	s, f := j.s, &j.frame
-	if !s.node.hooked(f.Op) {
+	var err error
+	switch {
+	case s.node.hooked(f.Op):
+		err = s.node.survive(func() error { return j.ask(l, f) })
+	case f.Op == wire.OpCall || f.Op == wire.OpSend: // not by the loop: it may be refused behind what the next frame publishes
+		err = s.unheard(f)
+	default:
 		own := append([]byte(nil), p...)
 		s.hub.loop.PostTask(effect(func(now time.Time) {
 			if f := &s.hub.frame; parse(f, own) == nil && (f.Op == wire.OpPublish || s.line == l) {
 				s.obey(now, l, f)
 			}
 		}))
-		return
 	}
-	err := s.node.survive(func() error { return j.ask(l, f) })
 	switch {
 	case err == nil:
-	case f.Op == wire.OpPublish:
-		s.acknowledge(l, f.ID, "").done(nil, err)
+	case early(f.Op):
+		s.refuseInTurn(l, f.ID, err)
 	default:
 		s.later(l, f.ID, err)
 	}
@@ -205,9 +209,9 @@ func (j *job) ask(l *line, f *wire.Frame) error {
 	case wire.OpCall:
 		return s.call(l, f)
 	case wire.OpSend:
-		t, data, _, err := f.Value(nil)
+		kind, data, _, err := s.node.valueOf(f)
 		if err == nil {
-			h.Send(s, string(f.Method), Kind(t), data)
+			h.Send(s, string(f.Method), kind, data)
 		}
 		return err
 	case wire.OpHistory:
