@@ -41,7 +41,8 @@ type Broker interface {
 // A Forgetter is a [Broker] that can forget. [NewMemory] makes one.
 type Forgetter interface {
 	// Forget deletes what is kept of a channel. Positions before it are not within
-	// history any more; numbers go on.
+	// history any more; numbers go on. Who follows this broker is told in a [Feed] before
+	// Forget returns, so a done or a sink must not call it.
 	Forget(ctx context.Context, channel string) error
 }
 
@@ -51,6 +52,9 @@ type Feed struct {
 	Epoch        uint32
 	Last         uint64         // the number of the last publication, of these or before them
 	Publications []*Publication // may be kept, but not changed: others hear the same
+	// Forgotten are channels of which nothing is kept that was published up to Last,
+	// by [Forgetter]. Mostly there are none, and then there are publications.
+	Forgotten []string
 }
 
 // A Range says what to read of a partition. One of After, Last and From says where

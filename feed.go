@@ -56,6 +56,9 @@ func (n *Node) hear(f *feed, b Feed) {
 			n.post(f, e)
 		}
 	}
+	if len(b.Forgotten) > 0 {
+		n.recent.forget()
+	}
 	n.posted.Store(b.Last)
 	for s := f.woken; s != 0; s &= s - 1 {
 		n.hubs[bits.TrailingZeros64(s)].wake()
