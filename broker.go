@@ -21,7 +21,8 @@ type Broker interface {
 	Publish(p *Publication, done func(*Publication, error))
 	// Follow tells sink of all publications of all partitions, each partition in
 	// the order of its numbers and without a hole, from now until ctx or the broker
-	// ends, and then returns nil; sink is not called any more then. The first calls,
+	// ends, and then returns nil; sink is not called any more then. An error is for what
+	// it cannot mend by itself: a node logs it, and does not come again. The first calls,
 	// one for each partition, have no publications and say where the feed begins.
 	// Sink is called by one goroutine at a time for a partition, which may be anybody's who
 	// publishes, so it must not block; it may publish. A publication can be read
