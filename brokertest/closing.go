@@ -3,6 +3,7 @@ package brokertest
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/longwire/longwire"
 	"github.com/longwire/longwire/wire"
@@ -14,21 +15,20 @@ func (s *suite) untilRefused(meanwhile func()) (ps []*longwire.Publication) {
 	s.Helper()
 	const publishers = 4
 	var wg sync.WaitGroup
-	begun := make(chan struct{}, publishers)
+	begun := make(chan struct{})
+	var n atomic.Int32
 	lists := make([][]outcome, publishers)
 	for i := range publishers {
 		wg.Go(func() {
 			lists[i] = s.stream(200_000, func(j int) string {
-				if j == 2*underWay {
-					begun <- struct{}{}
+				if n.Add(1) == publishers*underWay {
+					close(begun)
 				}
 				return fmt.Sprintf("load.%d", (i+j)%11)
 			})
 		})
 	}
-	for range publishers {
-		<-begun
-	}
+	s.wait("publications", begun)
 	meanwhile()
 	wg.Wait()
 	for _, list := range lists {

@@ -39,6 +39,9 @@ func (s *suite) follow(also func(*longwire.Publication)) *ear {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel
+	s.mu.Lock()
+	s.ears = append(s.ears, e)
+	s.mu.Unlock()
 	go func() { // stop waits for it
 		defer close(e.ended)
 		if err := s.b.Follow(ctx, e.hear); err != nil {
@@ -145,19 +148,4 @@ func (e *ear) hears(n int) []*longwire.Publication {
 		e.s.Errorf("%d publications were heard, not %d", len(e.heard), n)
 	}
 	return e.heard
-}
-
-// catchesUp waits until an ear has heard what another has.
-func (e *ear) catchesUp(last []uint64) {
-	e.s.Helper()
-	e.s.await("feed up to the end", func() bool {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		for i, n := range last {
-			if e.last[i] < n {
-				return false
-			}
-		}
-		return true
-	})
 }

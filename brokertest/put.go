@@ -2,6 +2,7 @@ package brokertest
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,6 +13,13 @@ import (
 type outcome struct {
 	p   *longwire.Publication
 	err error
+}
+
+func (o outcome) heard() bool { return o.p != nil || o.err != nil }
+
+// above reports whether o has a higher number, if both have one.
+func (o outcome) above(before outcome) bool {
+	return o.err != nil || before.err != nil || o.p.Number == 0 || o.p.Number > before.p.Number
 }
 
 // try publishes and waits for what done hears.
@@ -69,11 +77,11 @@ const underWay = 64
 // stream publishes n publications, many at once, from one goroutine, which may be any.
 // It ends early at an error. Done is called once for each, for one channel in the
 // order of the calls and of the numbers.
-func (s *suite) stream(n int, channel func(i int) string) (list []outcome) {
-	list = make([]outcome, n)
-	told := make([]atomic.Bool, n)
+func (s *suite) stream(n int, channel func(i int) string) []outcome {
+	list := make([]outcome, n)
 	last := map[string]int{} // of each channel
 	room := make(chan struct{}, underWay)
+	var mu sync.Mutex // guards list while something is under way
 	var failed atomic.Bool
 	begun := 0
 	for ; begun < n && !failed.Load(); begun++ {
@@ -85,17 +93,21 @@ func (s *suite) stream(n int, channel func(i int) string) (list []outcome) {
 		last[c] = i
 		p := &longwire.Publication{Channel: c, Kind: longwire.Text, Data: fmt.Appendf(nil, "%s %d", c, i)}
 		s.b.Publish(p, func(p *longwire.Publication, err error) {
-			if !told[i].CompareAndSwap(false, true) {
+			mu.Lock()
+			defer mu.Unlock()
+			o := outcome{p, err}
+			switch {
+			case list[i].heard():
 				s.Errorf("done is called twice for publication %d, to %s", i, c)
 				return
-			}
-			switch {
-			case follows && !told[before].Load():
+			case !o.heard():
+				s.Errorf("done is called for publication %d, to %s, with nothing", i, c)
+			case follows && !list[before].heard():
 				s.Errorf("done is called for publication %d of %s before publication %d", i, c, before)
-			case follows && err == nil && list[before].err == nil && p.Number != 0 && p.Number <= list[before].p.Number:
+			case follows && !o.above(list[before]):
 				s.Errorf("number %d of %s follows number %d", p.Number, c, list[before].p.Number)
 			}
-			list[i] = outcome{p, err}
+			list[i] = o
 			if err != nil {
 				failed.Store(true)
 			}

@@ -3,6 +3,7 @@ package brokertest
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,8 +101,12 @@ type suite struct {
 	Maker
 	each int // partitions of a class
 
+	// Owned by the goroutine of the test.
 	b  longwire.Broker // the one that is open
 	up bool            // it is to be closed
+
+	mu   sync.Mutex
+	ears []*ear // guarded by mu
 }
 
 func try(t *testing.T, m *Maker, each int, test func(*suite)) {
@@ -109,6 +114,9 @@ func try(t *testing.T, m *Maker, each int, test func(*suite)) {
 	defer func() {
 		if s.up {
 			s.close()
+		}
+		for _, e := range s.ears { // a test that has failed may not have come to that
+			e.stop()
 		}
 	}()
 	test(s)
