@@ -9,7 +9,8 @@ import (
 	"github.com/longwire/longwire/wire"
 )
 
-// MemoryOptions say how much history a memory broker keeps. Nil means all defaults.
+// MemoryOptions say how much history a memory broker keeps, and where. Nil means all
+// defaults.
 type MemoryOptions struct {
 	// Count is how many publications of each channel a position may lie behind the
 	// last; one more is kept. Zero means 1,000, negative no history.
@@ -22,11 +23,17 @@ type MemoryOptions struct {
 	// KeyWindow is how long a key is remembered; never longer than Age. Zero means
 	// 2 minutes, negative that keys mean nothing.
 	KeyWindow time.Duration
+	// Classes are the retention classes; then Count, Age and Bytes are theirs. None means
+	// one class of the three above. Memory and Name mean nothing here.
+	Classes []Class
+	// Partitions is how many there are of each class. Zero means one.
+	Partitions int
 }
 
 // NewMemory returns a broker in memory, for one node: what it keeps ends with it.
-// It has one partition and an epoch of its own, and is also a [Forgetter]. Nil
-// options mean all defaults.
+// It has an epoch of its own and is also a [Forgetter]; with more than one partition
+// it is [Partitioned], as a [Layout] of its classes says. What [NewLayout] refuses, the
+// broker says to whoever calls it, and does nothing else. Nil options mean all defaults.
 //
 // Publish takes a short lock and does the same work however much is kept. Whoever
 // publishes while nobody tells the followers does so itself, for about 256
@@ -49,18 +56,24 @@ func NewMemory(o *MemoryOptions) Broker {
 	if o == nil {
 		o = &MemoryOptions{}
 	}
-	opts := o.filled()
-	m := &memory{
-		start:  time.Now(),
-		log:    newMemLog(&opts),
-		keys:   newMemKeys(&opts),
-		closed: make(chan struct{}),
+	epoch := uint32(0)
+	for epoch == 0 { // zero is no epoch
+		epoch = rand.Uint32()
 	}
-	for m.epoch == 0 { // zero is no epoch
-		m.epoch = rand.Uint32()
+	return newMemParts(o, epoch)
+}
+
+// newMemory returns a partition; it is a broker if there is no other.
+func newMemory(o MemoryOptions, epoch uint32, partition int) *memory {
+	return &memory{
+		epoch:     epoch,
+		partition: partition,
+		start:     time.Now(),
+		log:       newMemLog(&o),
+		keys:      newMemKeys(&o),
+		feed:      memFeed{epoch: epoch, partition: partition},
+		closed:    make(chan struct{}),
 	}
-	m.feed.epoch = m.epoch
-	return m
 }
 
 // Of what a memory broker keeps if its options do not say.
@@ -99,14 +112,15 @@ func (o *MemoryOptions) side(part int64) int64 {
 	return o.Bytes / part
 }
 
-// A memory is the memory broker.
+// A memory is the memory broker, or a partition of one that has several.
 type memory struct {
 	// Immutable.
-	epoch  uint32
-	start  time.Time
-	closed chan struct{} // closed by Close, with mu held
-	log    *memLog       // what it holds is guarded by mu
-	keys   *memKeys      // the same
+	epoch     uint32
+	partition int
+	start     time.Time
+	closed    chan struct{} // closed by Close, with mu held
+	log       *memLog       // what it holds is guarded by mu
+	keys      *memKeys      // the same
 
 	feed memFeed // partly guarded by mu
 
@@ -125,7 +139,6 @@ var (
 	errMemClosed     = wire.Errorf(wire.CodeUnavailable, "the broker is closed")
 	errMemOverloaded = &wire.Error{Code: wire.CodeOverloaded}
 	errMemKeyReused  = &wire.Error{Code: wire.CodeKeyReused}
-	errMemPartition  = wire.Errorf(wire.CodeBadRequest, "a memory broker has one partition, number 0")
 )
 
 // Publish numbers p under the lock and puts it where it is read and told of from.
@@ -165,7 +178,7 @@ func (m *memory) take(p *Publication, sum *memSum) (*Publication, error) {
 		p.Time = now.Round(0)
 	}
 	m.lead = max(m.lead, p.Time.Sub(m.start.Round(0).Add(at)))
-	p.Partition, p.Epoch = 0, m.epoch
+	p.Partition, p.Epoch = m.partition, m.epoch
 	m.log.add(p, at)
 	if m.keys.use(p) {
 		m.keys.add(p, sum, at)

@@ -17,12 +17,14 @@ type memFeed struct {
 	// Guarded by the broker's lock.
 	queue    []memItem
 	waiting  memLoad // of queue and batch
+	held     memLoad // by gates
 	draining bool
 	rest     chan struct{} // closed when nobody drains; nil while no Close waits
 
 	// Owned by whoever drains. Nothing is lost if a callback panics: it is known
 	// how far that came, and a goroutine goes on.
 	epoch     uint32
+	partition int
 	last      uint64 // number of the last that followers were told of
 	followers []*memFollower
 	batch     []memItem
@@ -70,7 +72,9 @@ type memFollower struct {
 }
 
 // full reports whether too much waits. With the lock held.
-func (f *memFeed) full() bool { return f.waiting.n >= maxMemWaiting || f.waiting.bytes >= maxMemBytes }
+func (f *memFeed) full() bool {
+	return f.waiting.n+f.held.n >= maxMemWaiting || f.waiting.bytes+f.held.bytes >= maxMemBytes
+}
 
 // add puts something into the queue. If it returns true the caller is to drain.
 // With the lock held.
@@ -196,7 +200,7 @@ func (f *memFeed) spread() {
 	}
 	for f.turn < len(f.followers) {
 		f.turn++
-		f.followers[f.turn-1].sink(Feed{Epoch: f.epoch, Last: f.last, Publications: f.told, Forgotten: f.forgotten})
+		f.followers[f.turn-1].sink(Feed{Partition: f.partition, Epoch: f.epoch, Last: f.last, Publications: f.told, Forgotten: f.forgotten})
 	}
 	f.turn, f.told, f.forgotten = 0, nil, nil
 }
@@ -233,7 +237,7 @@ func (m *memory) do(fn func()) {
 }
 
 func (f *memFeed) join(n *memFollower) {
-	n.sink(Feed{Epoch: f.epoch, Last: f.last})
+	n.sink(Feed{Partition: f.partition, Epoch: f.epoch, Last: f.last})
 	f.followers = append(f.followers, n)
 }
 

@@ -84,7 +84,7 @@ func (m *memory) newRead(r *Range) *memRead {
 
 // page looks up the next page. It returns false if there is none after it.
 func (rd *memRead) page(ctx context.Context) (more bool, err error) {
-	if rd.r.Partition != 0 {
+	if rd.r.Partition != rd.m.partition {
 		return false, errMemPartition
 	}
 	clear(rd.out)

@@ -305,15 +305,17 @@ func TestMemoryRemembersLittle(t *testing.T) {
 
 func TestMemoryOptionsFilled(t *testing.T) {
 	for _, tt := range []struct {
-		o, want MemoryOptions
+		o    MemoryOptions
+		want string // Count, Age, Bytes, KeyWindow
 	}{
-		{MemoryOptions{}, MemoryOptions{1000, 24 * time.Hour, 1 << 30, 2 * time.Minute}},
-		{MemoryOptions{-1, -1, -1, -1}, MemoryOptions{-1, -1, -1, -1}},
-		{MemoryOptions{Age: time.Minute}, MemoryOptions{1000, time.Minute, 1 << 30, time.Minute}},
-		{MemoryOptions{Age: -1, KeyWindow: time.Hour}, MemoryOptions{1000, -1, 1 << 30, time.Hour}},
+		{MemoryOptions{}, "1000 24h0m0s 1073741824 2m0s"},
+		{MemoryOptions{Count: -1, Age: -1, Bytes: -1, KeyWindow: -1}, "-1 -1ns -1 -1ns"},
+		{MemoryOptions{Age: time.Minute}, "1000 1m0s 1073741824 1m0s"},
+		{MemoryOptions{Age: -1, KeyWindow: time.Hour}, "1000 -1ns 1073741824 1h0m0s"},
 	} {
-		if got := tt.o.filled(); got != tt.want {
-			t.Errorf("%+v filled is %+v, want %+v", tt.o, got, tt.want)
+		o := tt.o.filled()
+		if got := fmt.Sprint(o.Count, o.Age, o.Bytes, o.KeyWindow); got != tt.want {
+			t.Errorf("%+v filled is %s, want %s", tt.o, got, tt.want)
 		}
 	}
 }

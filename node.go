@@ -80,10 +80,10 @@ type Node struct {
 
 	epoch   atomic.Uint32
 	earlier atomic.Pointer[[]EpochEnd] // never nil
-	looking atomic.Uint64 // the number up to which the index was, or is about to be, asked
-	posted  atomic.Uint64 // the number up to which all is with the hubs concerned
-	ending  atomic.Bool   // nobody new is taken
-	untold  atomic.Int64  // ends of sessions that Disconnect has yet to hear of
+	looking atomic.Uint64              // the number up to which the index was, or is about to be, asked
+	posted  atomic.Uint64              // the number up to which all is with the hubs concerned
+	ending  atomic.Bool                // nobody new is taken
+	untold  atomic.Int64               // ends of sessions that Disconnect has yet to hear of
 
 	wg     sync.WaitGroup // the feed; Close waits for it
 	closed sync.Once

@@ -217,15 +217,20 @@ func (b *Broker) Close(ctx context.Context) (err error) {
 	b.once.Do(func() {
 		b.closing.Store(true)
 		err = b.settleAll(ctx)
-		b.cancel()
-		close(b.ended)
-		b.wg.Wait()
+		b.stop()
 		if err == nil {
 			err = b.leaveClean()
 		}
 		b.release()
 	})
 	return err
+}
+
+// stop ends the broker's goroutines.
+func (b *Broker) stop() {
+	b.cancel()
+	close(b.ended)
+	b.wg.Wait()
 }
 
 // settleAll waits until nothing is on its way.

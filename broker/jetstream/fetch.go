@@ -138,7 +138,7 @@ func (b *Broker) publicationOf(p *part, m *nats.Msg) (*longwire.Publication, err
 	if err != nil || !ok {
 		return nil, errCodec
 	}
-	q := &longwire.Publication{Channel: channel, Partition: p.index, Epoch: b.record.Load().epoch(), Number: number}
+	q := &longwire.Publication{Channel: channel, Partition: p.index, Epoch: b.record.Load().epochOf(p.index, number), Number: number}
 	return q, parsePublication(q, m.Data)
 }
 

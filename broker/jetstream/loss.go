@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"github.com/longwire/longwire"
 )
 
 // Whether somebody who stood at a number misses something is not stored anywhere: the store does not
@@ -136,7 +138,37 @@ func (b *Broker) Forget(ctx context.Context, channel string) error {
 	if err := b.replace(func(r *record) error { return r.forget(channel, s.Last, oldest) }); err != nil {
 		return err
 	}
-	return b.purge(ctx, p, channel, s.Last)
+	if err := b.purge(ctx, p, channel, s.Last); err != nil {
+		return err
+	}
+	return b.tellForgotten(ctx, p, channel, s.Last)
+}
+
+// tellForgotten tells followers that a channel was forgotten, once they were told of all that it had.
+func (b *Broker) tellForgotten(ctx context.Context, p *part, channel string, upTo uint64) error {
+	for {
+		told := make(chan bool, 1)
+		if !b.post(func() {
+			if p.last < upTo {
+				told <- false
+				return
+			}
+			for _, f := range b.followers {
+				f.sink(longwire.Feed{Partition: p.index, Epoch: b.record.Load().epoch(), Last: p.last, Forgotten: []string{channel}})
+			}
+			told <- true
+		}) {
+			return errClosed
+		}
+		if <-told {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 // isPattern reports whether a name stands for several channels.

@@ -133,26 +133,20 @@ const clockSlack = time.Second
 
 // tellLoss tells a gap if something behind after may be missing.
 func (w *walk) tellLoss(n *want) error {
-	l := loss{any: n.foreign}
-	if !n.foreign {
-		var err error
-		if l, err = w.b.lossAfter(w.ctx, w.p, n.name, n.after, n.taken, n.page.matched()); err != nil {
-			return err
-		}
+	l, err := w.b.lossAfter(w.ctx, w.p, n.name, n.after, n.taken, n.page.matched())
+	if err != nil {
+		return err
 	}
-	if !l.any {
+	any := l.any || n.foreign
+	n.foreign = false
+	if !any {
 		return nil
 	}
-	n.foreign = false
 	next := w.end
 	if len(n.page.list) > 0 {
 		next = min(next, n.page.list[0].Number-1)
 	}
-	g := &longwire.GapError{Channel: n.name, After: next, Lost: next}
-	if isPattern(n.name) && l.upTo > 0 {
-		g.Lost = l.upTo
-	}
-	w.gaps = append(w.gaps, g)
+	w.gaps = append(w.gaps, &longwire.GapError{Channel: n.name, After: next, Lost: max(next, l.upTo)})
 	return nil
 }
 

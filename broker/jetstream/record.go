@@ -115,6 +115,16 @@ func (r *record) next(last []uint64) {
 // epoch returns the present one.
 func (r *record) epoch() uint32 { return r.Epochs[len(r.Epochs)-1].ID }
 
+// epochOf returns the epoch in which a publication was made.
+func (r *record) epochOf(partition int, number uint64) uint32 {
+	for i := len(r.Epochs) - 1; i > 0; i-- {
+		if e := &r.Epochs[i]; number >= e.First[partition] {
+			return e.ID
+		}
+	}
+	return r.Epochs[0].ID
+}
+
 // earlier returns where the epochs before ended in a partition.
 func (r *record) earlier(partition int) (list []longwire.EpochEnd) {
 	end := ^uint64(0)

@@ -19,6 +19,7 @@ func (b *Broker) Publish(p *longwire.Publication, done func(*longwire.Publicatio
 	if p.Time.IsZero() {
 		p.Time = now()
 	}
+	p.Partition = part.index
 	switch {
 	case b.closing.Load():
 		it.settle(nil, errClosed)
@@ -78,6 +79,7 @@ func (b *Broker) sendOne(p *part, o outgoing, scratch []byte) []byte {
 	q := o.it.p
 	scratch = appendPublication(scratch, q)
 	if !p.class.KeepsHistory() {
+		q.Epoch = b.record.Load().epoch()
 		b.settle(p, o.count, q, b.sendLive(p, q, scratch))
 		return scratch
 	}

@@ -57,7 +57,7 @@ func TestBadRequests(t *testing.T) {
 
 // Without history there is nothing to poll for.
 func TestNoHistory(t *testing.T) {
-	r := start(t, &Options{HTTP: "127.0.0.1:0", HistoryCount: -1})
+	r := start(t, &Options{HTTP: "127.0.0.1:0", Store: Store{HistoryCount: -1}})
 	status, _, body := r.do("GET", "/channels/a?wait=1s", "")
 	if status != 409 || parseFrame(t, body).Code != string(wire.CodeNeedsHistory) {
 		t.Errorf("%d %s", status, body)
