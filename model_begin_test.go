@@ -77,6 +77,9 @@ func (m *model) sessionLink(way ways.Way, s *modelSession) *modelLink {
 	s.links = append(s.links, l)
 	if len(s.links) > 4 {
 		s.links[0].drop(false)
+		if s.links[0].way.Posts {
+			s.posted = append(s.posted, s.links[0])
+		}
 		s.links = s.links[1:]
 	}
 	s.live = l

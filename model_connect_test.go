@@ -111,7 +111,7 @@ func (l *modelLink) sameSession(f *modelFrame, resumed bool) {
 		l.fail("the session was not there any more %v after it was for sure", time.Since(s.alive))
 	}
 	if !resumed {
-		s.unsure, s.ending, s.closed = false, false, 0
+		s.unsure, s.ending, s.closed, s.posted = false, false, 0, nil
 		s.has, s.made = map[string]bool{}, map[string]bool{}
 	}
 	s.id, s.secret = f.Session, f.Secret
@@ -166,7 +166,7 @@ func (s *modelSession) uncertain(now *modelLink) map[string]bool {
 	for name := range s.made {
 		maybe[name] = true
 	}
-	for _, l := range s.links {
+	for _, l := range slices.Concat(s.posted, s.links) {
 		if l == now {
 			continue
 		}

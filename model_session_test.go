@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type modelSession struct {
 	id, secret string // of the last connected
 	live       *modelLink
 	links      []*modelLink        // those that may be heard of, the newest last
+	posted     []*modelLink        // older ones, of which what was posted may be taken up yet
 	has        map[string]bool     // what the server has it subscribed to, as far as was heard
 	told       *modelLink          // whose connected that is from; what an older one is late to tell changes nothing
 	made       map[string]bool     // what the server made or ended by itself, now or soon
@@ -208,7 +210,7 @@ func (l *modelLink) answer(f *modelFrame) *modelRequest {
 		return r
 	}
 	l.mu.Unlock()
-	for _, o := range l.s.links { // what was posted for an earlier link
+	for _, o := range slices.Concat(l.s.posted, l.s.links) { // what was posted for an earlier link
 		if r := o.calls[f.ID]; r != nil && o.way.Posts {
 			delete(o.calls, f.ID)
 			return r

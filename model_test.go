@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -178,8 +179,8 @@ func (m *model) sleep(d time.Duration) { time.Sleep(d) }
 // note notes what is done, for a failure to tell.
 func (m *model) note(format string, args ...any) {
 	m.trace = append(m.trace, fmt.Sprintf("%4d %s  ", m.step, time.Now().Format("15:04:05.000"))+fmt.Sprintf(format, args...))
-	if len(m.trace) > 2**modelTrace {
-		m.trace = slices.Clone(m.trace[len(m.trace)-*modelTrace:])
+	if most := max(*modelTrace, modelMemory); len(m.trace) > 2*most {
+		m.trace = slices.Clone(m.trace[len(m.trace)-most:])
 	}
 }
 
@@ -198,7 +199,30 @@ func (m *model) fail(format string, args ...any) {
 
 func (l *modelLink) fail(format string, args ...any) {
 	l.m.t.Helper()
-	l.m.fail("%v of %v, %v: %s\n\n%s", l, l.s, l.resumed, fmt.Sprintf(format, args...), strings.Join(l.recent, "\n"))
+	l.m.fail("%v of %v, %v: %s\n\n%s\n\n%s", l, l.s, l.resumed, fmt.Sprintf(format, args...),
+		strings.Join(l.recent, "\n"), strings.Join(l.story(), "\n"))
+}
+
+// modelMemory is how many steps are looked through for what was done to a session.
+const modelMemory = 5000
+
+// story returns what was done to the link and to its session, in what is remembered: a
+// seed goes another way each time, so a failure has to tell how it came about.
+func (l *modelLink) story() (list []string) {
+	names := []string{regexp.QuoteMeta(l.String())}
+	if l.s != nil {
+		names = append(names, l.s.String()+`\b`)
+		for _, o := range slices.Concat(l.s.posted, l.s.links) {
+			names = append(names, regexp.QuoteMeta(o.String()))
+		}
+	}
+	about := regexp.MustCompile(strings.Join(names, "|"))
+	for _, step := range l.m.trace {
+		if about.MatchString(step) {
+			list = append(list, step)
+		}
+	}
+	return list[max(0, len(list)-200):]
 }
 
 // until waits until the model knows all publications up to a number: whoever was
