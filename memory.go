@@ -52,6 +52,9 @@ type MemoryOptions struct {
 //
 // Keys may take another quarter of Bytes. Then publications with a key are refused
 // as overloaded: one may be published twice otherwise.
+//
+// Each partition has these bounds for itself and shares no lock with another. A follower
+// of several may hear what is published while it begins after the publisher does.
 func NewMemory(o *MemoryOptions) Broker {
 	if o == nil {
 		o = &MemoryOptions{}

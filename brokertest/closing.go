@@ -50,7 +50,7 @@ func (s *suite) untilRefused(meanwhile func()) (ps []*longwire.Publication) {
 	return ps
 }
 
-// closes: whoever has published hears of it, followers have heard it, nothing is taken any more. What was
+// closes: whoever has published hears of it, following ends, nothing is taken any more. What was
 // acknowledged is kept, if the broker keeps anything.
 func (s *suite) closes() {
 	s.open(longwire.Class{Count: 1 << 20})

@@ -48,7 +48,8 @@ type store struct {
 		Keeps(channel string) bool
 	}
 	partitions int
-	epochs     []epoch // the last one is now
+	class      longwire.Class // the last
+	epochs     []epoch        // the last one is now
 	unclean    bool
 }
 
@@ -64,7 +65,7 @@ func openLasting(t *testing.T, o brokertest.Options, bend faults) *lasting {
 	}
 	b := longwire.NewMemory(&mo)
 	t.Cleanup(func() { b.Close(context.Background()) })
-	s := &store{partitions: len(o.Classes) * o.Partitions, epochs: []epoch{{number: 7}}}
+	s := &store{partitions: len(o.Classes) * o.Partitions, class: o.Classes[len(o.Classes)-1], epochs: []epoch{{number: 7}}}
 	s.inner = b.(interface {
 		longwire.Broker
 		longwire.Forgetter
