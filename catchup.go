@@ -24,14 +24,15 @@ type catching struct {
 	n       int         // subscriptions that are not live
 	first   []firstRead // those of them whose place history has to tell
 	then    func(now time.Time, gaps []gap)
-	greets  bool            // that tells connected: nothing is sent before
-	later   []effect        // after that
-	only    map[*sub]place  // those of first that get only some; nil mostly
-	lost    map[*sub]uint64 // what gaps have told of; nil mostly
-	stood   time.Time       // when they stood where they do, or before
-	reading bool            // something is read for it
-	stop    func()          // says that it need not be; may be called again
-	posted  bool            // a task goes on
+	greets  bool              // that tells connected: nothing is sent before
+	later   []effect          // after that
+	only    map[*sub]place    // those of first that get only some; nil mostly
+	lost    map[lossOf]uint64 // what gaps have told of; nil mostly
+	spots   map[*sub]*marks   // where they stand, with several partitions; nil with one
+	stood   time.Time         // when they stood where they do, or before
+	reading bool              // something is read for it
+	stop    func()            // says that it need not be; may be called again
+	posted  bool              // a task goes on
 }
 
 // A firstRead is a subscription whose since is not a place yet.
@@ -71,8 +72,7 @@ func (m *more) forget(t *sub) {
 		return
 	}
 	m.catch.n--
-	delete(m.catch.only, t)
-	delete(m.catch.lost, t)
+	m.catch.drop(t)
 	for i := range m.catch.first {
 		if m.catch.first[i].sub == t {
 			m.catch.first = append(m.catch.first[:i], m.catch.first[i+1:]...)
@@ -94,26 +94,51 @@ func (s *Session) catch(t *sub, number uint64) {
 		t.flags |= subCatching
 		c.n++
 	}
-	delete(s.more.catch.only, t)
-	delete(s.more.catch.lost, t)
+	c.drop(t)
+	if s.node.several() {
+		c.put(t, *s.node.recent.marksAt(number))
+	}
+}
+
+// catchFrom is catch from marks on.
+func (s *Session) catchFrom(t *sub, m *marks) {
+	s.catch(t, s.node.looking.Load())
+	s.more.catch.put(t, *m)
+}
+
+// drop forgets what is known of how a subscription catches up.
+func (c *catching) drop(t *sub) {
+	delete(c.only, t)
+	delete(c.spots, t)
+	for k := range c.lost {
+		if k.t == t {
+			delete(c.lost, k)
+		}
+	}
 }
 
 // live makes all that catch up live: they had everything up to number.
 func (s *Session) live(number uint64) {
+	var missed []gap
 	for _, t := range s.subs {
 		if t.catches() {
-			t.flags &^= subCatching | subReading
+			if t.flags&subMissed != 0 {
+				at := s.placeOf(t, s.hub.loop.Now())
+				missed = append(missed, gap{t, at, at})
+			}
+			t.flags &^= subCatching | subReading | subMissed
 			t.after = max(t.after, number)
 		}
 	}
+	s.tellGaps(s.hub.loop.Now(), missed)
 	if s.line != nil {
 		if w, ok := s.line.link.(waker); ok {
 			w.Wake() // a poll may wait for nothing else
 		}
 	}
 	m := s.more
-	m.catch.n, m.catch.only, m.catch.lost = 0, nil, nil
-	m.nowTold(number, s.hub.loop.Now())
+	m.catch.n, m.catch.only, m.catch.lost, m.catch.spots = 0, nil, nil, nil
+	m.nowTold(s.node, number, s.hub.loop.Now())
 	if m.untold == nil && m.queue == nil && m.posts == nil && m.away == nil && !m.catch.posted && !m.catch.reading && m.catch.first == nil {
 		s.more = nil
 	}
@@ -143,8 +168,7 @@ func (s *Session) startAt(t *sub, from since) (told bool) {
 		return false
 	}
 	from = n.present(from)
-	if from.told && n.reaches(from.at) {
-		s.catch(t, from.at.number)
+	if from.told && s.catchAt(t, &from.at) {
 		s.more.catch.standsSince(from)
 		return false
 	}
@@ -153,6 +177,23 @@ func (s *Session) startAt(t *sub, from since) (told bool) {
 	c.first = append(c.first, firstRead{t, t.name(), from})
 	s.flags |= sHeld
 	return true
+}
+
+// catchAt has a subscription catch up from a position on, if the recent window reaches back to it.
+func (s *Session) catchAt(t *sub, at *position) bool {
+	n := s.node
+	if !n.several() {
+		if !n.reaches(t.name(), at) {
+			return false
+		}
+		s.catch(t, at.number)
+		return true
+	}
+	m, ok := n.marksIn(t.name(), at)
+	if ok {
+		s.catchFrom(t, m)
+	}
+	return ok
 }
 
 // standsSince notes when a peer stood at the position that it comes back with. What history
@@ -184,8 +225,11 @@ func (s *Session) catchUp(now time.Time) {
 func (s *Session) fromWindow(now time.Time) {
 	n, buf := s.node, s.hub.window[:0]
 	for range windowRounds {
-		after := s.least()
-		events, ok := n.recent.after(buf, after)
+		after, ok := s.least()
+		events := buf
+		if ok {
+			events, ok = n.recent.after(buf, after)
+		}
 		if !ok {
 			s.readPage(now, after)
 			return
@@ -208,16 +252,24 @@ func (s *Session) fromWindow(now time.Time) {
 }
 
 // least returns the place of the one that is furthest behind, for a read in which
-// all take part.
-func (s *Session) least() uint64 {
-	n := ^uint64(0)
+// all take part. It returns false if one is further behind than the order reaches back.
+func (s *Session) least() (number uint64, ok bool) {
+	n := s.node
+	number, ok = ^uint64(0), true
 	for _, t := range s.subs {
-		if t.catches() {
-			t.flags |= subReading
-			n = min(n, t.after)
+		if !t.catches() {
+			continue
 		}
+		t.flags |= subReading
+		if n.several() {
+			var found bool
+			if t.after, found = n.recent.find(s.more.catch.spot(t), n.spanOf(t.name())); !found {
+				ok = false
+			}
+		}
+		number = min(number, t.after)
 	}
-	return n
+	return number, ok
 }
 
 // sendEvents sends events to those that read and want them. It reports
@@ -226,7 +278,7 @@ func (s *Session) sendEvents(events []*event) (full bool) {
 	for _, e := range events {
 		var next *sub // one behind the last, which is to be known
 		for _, t := range s.subs {
-			if !t.reads() || !t.list.topic.matches(e.p.Channel) || !s.more.catch.wants(t, e.p.Number) {
+			if !t.reads() || !t.list.topic.matches(e.p.Channel) || !s.more.catch.wants(t, e.p) {
 				continue
 			}
 			if next != nil && !s.sendTo(next, e, true) {
@@ -240,22 +292,25 @@ func (s *Session) sendEvents(events []*event) (full bool) {
 	}
 	e := events[len(events)-1]
 	s.more.catch.movesOn(e)
-	s.reached(e.p.Number)
+	s.reached(e)
 	return false
 }
 
 // sendTo sends an event to one that catches up; again is whether others get it
 // as well. It reports whether that went.
 func (s *Session) sendTo(t *sub, e *event, again bool) bool {
-	number := e.p.Number
-	if err := s.send(s.tokened(e.message(t.list.topic), again)); err != nil {
-		s.reached(number - 1)
+	m := e.message(t.list.topic)
+	if s.node.several() {
+		m = s.catchingMessage(t, e)
+	}
+	if err := s.send(s.tokened(m, again)); err != nil {
+		s.reachedBefore(e)
 		if errors.Is(err, ErrFull) {
 			s.fallBehind(nil, 0)
 		}
 		return false
 	}
-	t.after = number
+	s.more.catch.advance(t, e.p.Partition, e.p.Number)
 	return true
 }
 
@@ -267,19 +322,59 @@ func (c *catching) movesOn(e *event) {
 	}
 }
 
-// reached notes that all that read had everything up to number.
-func (s *Session) reached(number uint64) {
+// reached notes that all that read had an event, and all before it; reachedBefore, that they had
+// all before it.
+func (s *Session) reached(e *event)       { s.reach(e, e.p.Number) }
+func (s *Session) reachedBefore(e *event) { s.reach(e, e.p.Number-1) }
+
+func (s *Session) reach(e *event, number uint64) {
+	var m marks
+	if e.marks != nil {
+		m = *e.marks
+		m[e.p.Partition] = number
+	}
 	for _, t := range s.subs {
-		if t.reads() {
-			t.after = max(t.after, number)
+		if !t.reads() {
+			continue
+		}
+		s.more.catch.advance(t, e.p.Partition, number)
+		if e.marks != nil {
+			s.more.catch.spot(t).raise(&m)
 		}
 	}
+}
+
+// reachedIn notes that all that read had everything of a partition up to a number.
+func (s *Session) reachedIn(part int, number uint64) {
+	for _, t := range s.subs {
+		if t.reads() {
+			s.more.catch.advance(t, part, number)
+		}
+	}
+}
+
+// advance notes that one that catches up had everything of a partition up to a number.
+func (c *catching) advance(t *sub, part int, number uint64) {
+	if m := c.spot(t); m != nil {
+		m[part] = max(m[part], number)
+	} else {
+		t.after = max(t.after, number)
+	}
+}
+
+// standsIn returns up to which number of a partition one that catches up had everything.
+func (c *catching) standsIn(t *sub, part int) uint64 {
+	if m := c.spot(t); m != nil {
+		return m[part]
+	}
+	return t.after
 }
 
 // A page is what is read for a session at the desk.
 type page struct {
 	s    *Session
 	l    *line // of then: an answer for an old link is of no use
+	part int
 	read *pageRead
 }
 
@@ -291,17 +386,21 @@ type pageRead struct {
 	err    error
 }
 
-// readPage reads what is older than the recent window.
-func (s *Session) readPage(now time.Time, after uint64) {
+// readPage reads what is older than the recent window, for those that are behind number.
+func (s *Session) readPage(now time.Time, number uint64) {
 	n, c := s.node, &s.more.catch
-	r := &Range{Epoch: n.epoch.Load(), After: after, Taken: c.stood, Limit: n.opts.bounds.page}
-	for _, t := range s.subs {
-		if t.catches() {
-			r.Channels = append(r.Channels, t.name())
+	r := &Range{Epoch: n.epoch.Load(), After: number, Taken: c.stood, Limit: n.opts.bounds.page}
+	if n.several() {
+		s.chooseRead(r)
+	} else {
+		for _, t := range s.subs {
+			if t.catches() {
+				r.Channels = append(r.Channels, t.name())
+			}
 		}
 	}
-	key := fmt.Sprintf("page %d %d %s", after, c.stood.Unix(), strings.Join(r.Channels, ","))
-	p := &page{s: s, l: s.line}
+	key := fmt.Sprintf("page %d %d %d %s", r.Partition, r.After, c.stood.Unix(), strings.Join(r.Channels, ","))
+	p := &page{s: s, l: s.line, part: r.Partition}
 	c.begin(n.desk.ask(s.hub.loop, key, func(ctx context.Context) any { return n.readPage(ctx, r) }, func(read any) {
 		p.read = read.(*pageRead)
 		s.hub.loop.PostTask(p)
@@ -310,8 +409,8 @@ func (s *Session) readPage(now time.Time, after uint64) {
 
 // readPage reads a piece of history. Not on a loop.
 func (n *Node) readPage(ctx context.Context, r *Range) *pageRead {
-	p := &pageRead{upTo: n.posted.Load()} // first: all of it can be read
-	whole := p.fill(n.broker.Read(ctx, r))
+	p := &pageRead{upTo: n.postedIn(r.Partition)} // first: all of it can be read
+	whole := p.fill(n, n.broker.Read(ctx, r))
 	if k := len(p.events); k > 0 {
 		last := p.events[k-1].p.Number
 		if !whole || k == r.Limit {
@@ -325,7 +424,7 @@ func (n *Node) readPage(ctx context.Context, r *Range) *pageRead {
 // fill takes at most pageBytes, and one publication more. It ends before a gap that
 // comes in the midst: the next page begins with that. It reports whether it came to
 // the end of what was asked for.
-func (p *pageRead) fill(all iter.Seq2[*Publication, error]) (whole bool) {
+func (p *pageRead) fill(n *Node, all iter.Seq2[*Publication, error]) (whole bool) {
 	bytes := 0
 	for q, err := range all {
 		g, ok := errors.AsType[*GapError](err)
@@ -339,7 +438,7 @@ func (p *pageRead) fill(all iter.Seq2[*Publication, error]) (whole bool) {
 			p.err = err
 			return false
 		}
-		p.events = append(p.events, newEvent(q))
+		p.events = append(p.events, n.eventIn(q, q.Number, nil))
 		if bytes += len(q.Data); bytes >= pageBytes {
 			return false
 		}
@@ -363,17 +462,17 @@ func (p *page) Run(now time.Time) {
 	}
 	var gaps []gap
 	for _, g := range p.read.gaps {
-		if t := s.find(g.Channel); t != nil && t.reads() && t.after < max(g.After, g.Lost) && c.news(t, g) {
-			to := max(t.after, g.After)
-			gaps = append(gaps, gap{t, s.node.at(t.after, now), s.node.at(to, now)})
-			t.after = to
+		if t := s.find(g.Channel); t != nil && t.reads() && c.standsIn(t, p.part) < max(g.After, g.Lost) && c.news(t, p.part, g.Lost) {
+			from := s.placeOf(t, now)
+			c.advance(t, p.part, g.After)
+			gaps = append(gaps, gap{t, from, s.placeOf(t, now)})
 		}
 	}
 	s.tellGaps(now, gaps)
 	if len(p.read.events) > 0 && s.sendEvents(p.read.events) {
 		return
 	}
-	s.reached(p.read.upTo)
+	s.reachedIn(p.part, p.read.upTo)
 	s.catchUp(now)
 }
 
@@ -386,22 +485,42 @@ func (c *catching) end() {
 	c.reading, c.stop = false, nil
 }
 
+// A lossOf is what a gap tells of: what a subscription lost of a partition.
+type lossOf struct {
+	t    *sub
+	part int
+}
+
 // news reports whether a gap tells of losses that have not been told: what matches
 // a pattern may be kept from one channel while newer things of another are lost.
-func (c *catching) news(t *sub, g *GapError) bool {
-	if g.Lost > 0 && g.Lost <= c.lost[t] {
+func (c *catching) news(t *sub, part int, lost uint64) bool {
+	k := lossOf{t, part}
+	if lost > 0 && lost <= c.lost[k] {
 		return false
 	}
 	if c.lost == nil {
-		c.lost = map[*sub]uint64{}
+		c.lost = map[lossOf]uint64{}
 	}
-	c.lost[t] = g.Lost
+	c.lost[k] = lost
 	return true
 }
 
 // at returns the position of a number.
 func (n *Node) at(number uint64, t time.Time) Position {
+	if n.several() {
+		return formatMarks(n.epoch.Load(), n.recent.marksAt(number), n.parts, t)
+	}
 	return formatPosition(n.epoch.Load(), number, t)
+}
+
+// placeOf returns where a subscription that catches up, or that has just begun, stands.
+func (s *Session) placeOf(t *sub, now time.Time) Position {
+	if s.more != nil {
+		if m := s.more.catch.spot(t); m != nil {
+			return formatMarks(s.node.epoch.Load(), m, s.node.parts, now)
+		}
+	}
+	return s.node.at(t.after, now)
 }
 
 // tellGaps tells of gaps, also a link without room: nothing follows before them.

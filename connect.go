@@ -461,7 +461,7 @@ func (s *Session) connected(now time.Time, l *line, c *connecting, list []settle
 		if e.err != nil {
 			d.Err = s.node.errorOf(e.err)
 		} else if e.t.list != nil {
-			d.Position = string(s.node.at(e.t.after, now))
+			d.Position = string(s.placeOf(e.t, now))
 		}
 		f.Subscriptions = append(f.Subscriptions, d)
 	}

@@ -95,6 +95,8 @@ func backSoon() time.Duration {
 func (n *Node) draining() Close  { return Close{Code: wire.CodeDraining, Retry: backSoon()} }
 func (n *Node) goingAway() Close { return Close{Code: wire.CodeGoingAway, Retry: backSoon()} }
 
+func (n *Node) startedAgain() Close { return Close{Code: wire.CodeUnavailable, Retry: backSoon()} }
+
 // goAway is the refusal of a node that drains.
 func (n *Node) goAway(retry time.Duration) *wire.Error {
 	if retry == 0 {
@@ -106,16 +108,7 @@ func (n *Node) goAway(retry time.Duration) *wire.Error {
 // fallBehind makes all who live on a hub's loop catch up: more was published than
 // the hub could hold.
 func (n *Node) fallBehind(h *hub) {
-	list := make([]*Session, 0, len(h.readers))
-	for s := range h.readers {
-		list = append(list, s)
-	}
-	for s := range n.sessions.all() {
-		if s.hub == h {
-			list = append(list, s)
-		}
-	}
-	for _, s := range list {
+	for _, s := range h.sessions() {
 		if s.line == nil || len(s.subs) == 0 {
 			continue
 		}

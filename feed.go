@@ -5,17 +5,23 @@ import (
 	"log/slog"
 	"math/bits"
 	"sync"
+	"time"
 
 	"github.com/longwire/longwire/wire"
 )
 
-// The feed is the way of publications from the broker to the hubs. The broker
-// calls it for one batch after the other, in the order of the numbers.
+// The feed is the way of publications from the broker to the hubs. Each partition
+// tells one batch after the other, in the order of its numbers; the feed puts them all
+// into one order (marks.go).
 type feed struct {
+	mu sync.Mutex // one batch at a time
+	// Guarded by mu.
+	begun  span    // partitions that have begun: those before its end
+	early  []Feed  // told by some before all have
+	head   marks   // the last of each partition
 	lists  []*list // of one publication
 	locked uint64  // hubs that are locked
 	woken  uint64  // hubs that have something new
-	heard  bool    // the first call came
 }
 
 // maxHubs is the number of bits in feed's sets; a node has no more hubs.
@@ -27,13 +33,21 @@ const maxHubs = 64
 func (n *Node) follow(ctx context.Context, heard chan struct{}) error {
 	f := &feed{}
 	err := n.broker.Follow(ctx, func(b Feed) {
-		if !f.heard {
-			f.heard = true
-			n.begin(b)
-			close(heard)
-			return // it has no publications
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		switch {
+		case f.begun.to == n.parts:
+			n.hear(f, b)
+		case !b.begins():
+			f.early = append(f.early, b)
+		default:
+			f.head[b.Partition] = b.Last
+			n.earlier[b.Partition].Store(&b.Earlier)
+			if f.begun.to++; f.begun.to == n.parts {
+				n.begin(f, b.Epoch)
+				close(heard)
+			}
 		}
-		n.hear(f, b)
 	})
 	select {
 	case <-heard:
@@ -45,6 +59,9 @@ func (n *Node) follow(ctx context.Context, heard chan struct{}) error {
 	return err
 }
 
+// begins reports whether a partition begins, maybe again.
+func (b *Feed) begins() bool { return len(b.Publications) == 0 && len(b.Forgotten) == 0 }
+
 // forsaken logs that the broker tells nothing more while the node runs.
 func (n *Node) forsaken(err error) {
 	if err == nil {
@@ -55,13 +72,24 @@ func (n *Node) forsaken(err error) {
 		slog.Any("err", err))
 }
 
-// begin notes where the feed begins.
-func (n *Node) begin(b Feed) {
-	n.epoch.Store(b.Epoch)
-	n.earlier.Store(&b.Earlier)
-	n.looking.Store(b.Last)
-	n.posted.Store(b.Last)
-	n.recent.begin(b.Last)
+// begin notes where the feed begins, once all partitions have told.
+func (n *Node) begin(f *feed, epoch uint32) {
+	n.epoch.Store(epoch)
+	var base *marks
+	last := f.head[0]
+	if n.several() {
+		last, base = 0, new(f.head)
+		for _, number := range f.head {
+			last += number // so there are places for all that was before
+		}
+	}
+	n.looking.Store(last)
+	n.posted.Store(last)
+	n.recent.begin(last, base)
+	for _, b := range f.early {
+		n.hear(f, b)
+	}
+	f.early = nil
 }
 
 // hear posts publications to the hubs that have subscribers for them. The order
@@ -69,10 +97,16 @@ func (n *Node) begin(b Feed) {
 // window before its number is in looking, that before the index is asked, and posted
 // says that it is with all hubs concerned.
 func (n *Node) hear(f *feed, b Feed) {
+	if b.begins() {
+		n.restart(f, b)
+		return
+	}
 	for _, p := range b.Publications {
-		e := newEvent(p)
-		n.recent.add(e)
-		n.looking.Store(p.Number)
+		e := n.next(f, p)
+		if !e.loose() {
+			n.recent.add(e)
+			n.looking.Store(e.number)
+		}
 		f.lists = n.index.match(p.Channel, f.lists[:0])
 		if len(f.lists) > 0 {
 			n.post(f, e)
@@ -81,11 +115,44 @@ func (n *Node) hear(f *feed, b Feed) {
 	if len(b.Forgotten) > 0 {
 		n.recent.forget()
 	}
-	n.posted.Store(b.Last)
+	if n.several() {
+		n.posted.Store(n.looking.Load())
+	} else {
+		n.posted.Store(b.Last)
+	}
 	for s := f.woken; s != 0; s &= s - 1 {
 		n.hubs[bits.TrailingZeros64(s)].wake()
 	}
 	f.woken = 0
+}
+
+// next makes the next event.
+func (n *Node) next(f *feed, p *Publication) *event {
+	if !n.several() {
+		e := newEvent(p)
+		if e.loose() {
+			e.number = n.looking.Load()
+		}
+		return e
+	}
+	number := n.looking.Load()
+	if p.Number > 0 {
+		f.head[p.Partition] = p.Number
+		number++
+	}
+	return n.eventIn(p, number, new(f.head))
+}
+
+// restart begins a partition again, whose store has lost what was told. Nobody's place means
+// anything any more, so all links end: whoever comes back is told by the broker what it has missed.
+func (n *Node) restart(f *feed, b Feed) {
+	n.log.Warn("longwire: the broker has lost publications; all clients come back, and are told of gaps", slog.Int("partition", b.Partition))
+	f.head[b.Partition] = b.Last
+	n.earlier[b.Partition].Store(&b.Earlier)
+	n.begin(f, b.Epoch)
+	for _, h := range n.hubs {
+		h.loop.PostTask(effect(func(time.Time) { h.restart() }))
+	}
 }
 
 // post puts one publication into the queues of hubs: for all lists of one hub
@@ -98,7 +165,7 @@ func (n *Node) post(f *feed, e *event) {
 			f.locked |= bit
 			h.mu.Lock()
 		}
-		h.put(entry{l, e.message(l.topic), e.p.Number})
+		h.put(entry{l, e.message(l.topic), e.number, e.loose()})
 	}
 	f.woken |= f.locked
 	for s := f.locked; s != 0; s &= s - 1 {
@@ -111,7 +178,10 @@ func (n *Node) post(f *feed, e *event) {
 type event struct {
 	// Immutable.
 	p        *Publication
-	position Position
+	number   uint64   // its place in the order
+	marks    *marks   // where somebody stands who has it and all before it; nil with one partition
+	position Position // of its channel
+	whole    Position // of everything: the token of links that resume by one
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -125,7 +195,28 @@ type subMessage struct {
 	m   *Message
 }
 
-func newEvent(p *Publication) *event { return &event{p: p, position: p.Position()} }
+// newEvent makes an event with one partition.
+func newEvent(p *Publication) *event {
+	at := p.Position()
+	return &event{p: p, number: p.Number, position: at, whole: at}
+}
+
+// eventIn makes an event. With several partitions, one without marks has no place in the
+// order.
+func (n *Node) eventIn(p *Publication, number uint64, m *marks) *event {
+	if !n.several() {
+		return newEvent(p)
+	}
+	e := &event{p: p, number: number, marks: m, position: p.Position()}
+	if m != nil {
+		e.whole = formatMarks(n.epoch.Load(), m, n.parts, p.Time)
+	}
+	return e
+}
+
+// loose reports whether a publication has no number: its channel has no history, so it is
+// told to those who are live, and to nobody else.
+func (e *event) loose() bool { return e.p.Number == 0 }
 
 // message returns the message for the subscribers of a topic.
 func (e *event) message(t *topic) *Message {
@@ -150,11 +241,20 @@ func (e *event) message(t *topic) *Message {
 // frame makes the message for a subscription by pattern, or by name if sub is
 // empty. With mu held.
 func (e *event) frame(sub string) *Message {
+	if sub != "" {
+		return e.frameAt(sub, e.whole, e.whole) // it may match any channel
+	}
+	return e.frameAt(sub, e.position, e.whole)
+}
+
+// frameAt is frame for somebody who stands at one position with the subscription, and at another
+// with everything. With mu held.
+func (e *event) frameAt(sub string, at, whole Position) *Message {
 	p := e.p
 	if e.tail == nil {
 		e.tail = wire.AppendMessageTail(make([]byte, 0, len(p.Data)+96), wire.Type(p.Kind), p.ContentType, p.Data, p.Time, p.From, p.Headers)
 	}
-	b := make([]byte, 0, len(e.tail)+len(p.Channel)+len(sub)+len(e.position)+64)
-	b = wire.AppendMessageHead(b, p.Channel, string(e.position), sub)
-	return NewMessageAt(JSON, append(b, e.tail...), e.position)
+	b := make([]byte, 0, len(e.tail)+len(p.Channel)+len(sub)+len(at)+64)
+	b = wire.AppendMessageHead(b, p.Channel, string(at), sub)
+	return NewMessageAt(JSON, append(b, e.tail...), whole)
 }

@@ -3,6 +3,7 @@ package longwire
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/longwire/longwire/wire"
@@ -14,7 +15,8 @@ type historyPage struct {
 	channel      string // or pattern
 	publications []*Publication
 	position     Position
-	gap          bool // what was asked for is not all there
+	at           []uint64 // the numbers of position
+	gap          bool     // what was asked for is not all there
 }
 
 // A page has at most so many publications, and ends with the one by which its data
@@ -45,39 +47,107 @@ func (n *Node) history(ctx context.Context, channel string, from since, limit in
 	page := &historyPage{channel: channel}
 	// What the feed has told of can be read. So where all is read that there is, the
 	// page stands here at least, however little of that is this channel's.
-	head := n.posted.Load()
-	page.position = formatPosition(n.epoch.Load(), head, now)
-	if from.now() {
-		return page, nil
+	in := n.spanOf(channel)
+	page.at = make([]uint64, in.to-in.from)
+	for i := range page.at {
+		page.at[i] = n.postedIn(in.from + i)
 	}
-	r := &Range{Channels: []string{channel}, Limit: limit}
-	from.fill(r, now)
-	if err := page.read(ctx, n.broker, r); err != nil {
-		return nil, err
-	}
-	if i := len(page.publications) - 1; i >= 0 {
-		if last := page.publications[i]; page.full(limit) || last.Number >= head {
-			page.position = last.Position()
+	if !from.now() {
+		if err := page.read(ctx, n, in, from, limit, now); err != nil {
+			return nil, err
 		}
+	}
+	page.position = n.historyPosition(page.at, in, now)
+	if i := len(page.publications) - 1; i >= 0 && in.to-in.from == 1 && page.publications[i].Number == page.at[0] {
+		page.position = page.publications[i].Position()
 	}
 	return page, nil
 }
 
-func (h *historyPage) read(ctx context.Context, b Broker, r *Range) error {
-	for p, err := range b.Read(ctx, r) {
+// historyPosition returns the position of numbers in some partitions, which are one or all.
+func (n *Node) historyPosition(at []uint64, in span, now time.Time) Position {
+	if len(at) == 1 {
+		return formatIn(n.epoch.Load(), in.from, at[0], now)
+	}
+	var m marks
+	copy(m[:], at)
+	return formatMarks(n.epoch.Load(), &m, n.parts, now)
+}
+
+// read fills the page. What is in several partitions is merged by time, which keeps each channel's
+// order.
+func (h *historyPage) read(ctx context.Context, n *Node, in span, from since, limit int, now time.Time) error {
+	var heads []*historyHead
+	defer func() {
+		for _, d := range heads {
+			d.stop()
+		}
+	}()
+	for i := range h.at {
+		r := &Range{Partition: in.from + i, Channels: []string{h.channel}, Limit: limit}
+		from.fill(r, now, n.parts)
+		d := &historyHead{i: i}
+		d.next, d.stop = iter.Pull2(n.broker.Read(ctx, r))
+		heads = append(heads, d)
+		if err := h.move(d); err != nil {
+			return err
+		}
+	}
+	for {
+		var first *historyHead
+		for _, d := range heads {
+			if d.p != nil && (first == nil || d.p.Time.Before(first.p.Time)) {
+				first = d
+			}
+		}
+		if first == nil {
+			return nil
+		}
+		h.publications = append(h.publications, first.p)
+		first.last = first.p.Number
+		if h.full(limit) {
+			break
+		}
+		if err := h.move(first); err != nil {
+			return err
+		}
+	}
+	for _, d := range heads {
+		if d.p != nil { // it has more than the page, or its last is the page's
+			h.at[d.i] = max(d.last, d.from)
+		}
+	}
+	return nil
+}
+
+// A historyHead is where the read of one partition is.
+type historyHead struct {
+	i    int // in at
+	next func() (*Publication, error, bool)
+	stop func()
+	p    *Publication // the next, or the page's last; nil at the end
+	last uint64       // the last that is in the page
+	from uint64       // before the first that came
+}
+
+// move goes on to the next publication of a partition, and notes a gap.
+func (h *historyPage) move(d *historyHead) error {
+	for {
+		p, err, more := d.next()
 		if _, ok := errors.AsType[*GapError](err); ok {
 			h.gap = true
 			continue
 		}
-		if err != nil {
+		if !more || err != nil {
+			d.p = nil
+			h.at[d.i] = max(h.at[d.i], d.last) // what is told of later may be read before
 			return err
 		}
-		h.publications = append(h.publications, p)
-		if h.full(r.Limit) {
-			break
+		if d.p = p; d.from == 0 && d.last == 0 {
+			d.from = p.Number - 1
 		}
+		return nil
 	}
-	return nil
 }
 
 func (h *historyPage) full(limit int) bool {

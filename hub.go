@@ -47,6 +47,15 @@ type entry struct {
 	list   *list
 	m      *Message
 	number uint64
+	loose  bool // number is that of what was before it
+}
+
+// before is the place in the order before an entry.
+func (e *entry) before() uint64 {
+	if e.loose {
+		return e.number
+	}
+	return e.number - 1
 }
 
 const (
@@ -181,7 +190,7 @@ func (h *hub) look() {
 func (h *hub) awaits(s *Session, i int) *sub {
 	e := &h.batch[i]
 	t := s.find(e.list.topic.name)
-	if t == nil || t.list != e.list || t.catches() || t.after >= e.number || i < h.end && t.index < e.list.next {
+	if t == nil || t.list != e.list || e.loose || t.catches() || t.after >= e.number || i < h.end && t.index < e.list.next {
 		return nil
 	}
 	return t
@@ -240,4 +249,37 @@ func (h *hub) ahead(s *Session) {
 	for _, t := range s.subs {
 		t.after = max(t.after, h.horizon)
 	}
+}
+
+// restart ends all links, and forgets what was to be handed out: the order of numbers has begun again.
+func (h *hub) restart() {
+	h.mu.Lock()
+	h.in, h.bytes, h.skipped = nil, 0, false
+	h.mu.Unlock()
+	h.batch, h.at, h.end, h.joined = nil, 0, 0, nil
+	h.horizon = h.node.posted.Load()
+	for _, s := range h.sessions() {
+		if l := s.line; l != nil {
+			s.leaveLine()
+			l.close(h.node.startedAgain())
+			s.lost(h.loop.Now(), &Close{Code: wire.CodeUnavailable})
+		}
+		for _, t := range s.subs {
+			t.after = h.horizon
+		}
+	}
+}
+
+// sessions lists all that live on the hub's loop, and those that only read.
+func (h *hub) sessions() []*Session {
+	list := make([]*Session, 0, len(h.readers))
+	for s := range h.readers {
+		list = append(list, s)
+	}
+	for s := range h.node.sessions.all() {
+		if s.hub == h {
+			list = append(list, s)
+		}
+	}
+	return list
 }

@@ -198,9 +198,13 @@ type pinged struct {
 }
 
 func (h *hub) ping(now time.Time, s *Session) *Message {
+	if h.node.several() && s.more.catching() > 0 {
+		at := s.position(now)
+		return NewMessageAt(JSON, wire.AppendPing(nil, string(at)), at)
+	}
 	p := &h.pinged
 	if n, sec := s.stand(), now.Unix(); p.m == nil || p.number != n || p.second != sec {
-		at := formatPosition(h.node.epoch.Load(), n, now)
+		at := h.node.at(n, now)
 		*p = pinged{n, sec, NewMessageAt(JSON, wire.AppendPing(nil, string(at)), at)}
 	}
 	return p.m

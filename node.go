@@ -68,6 +68,7 @@ type Node struct {
 	hubs     []*hub
 	broker   Broker
 	own      bool // broker is the node's
+	parts    int  // of broker
 	ctx      context.Context
 	cancel   context.CancelFunc
 	began    time.Time
@@ -79,11 +80,11 @@ type Node struct {
 	desk     desk
 
 	epoch   atomic.Uint32
-	earlier atomic.Pointer[[]EpochEnd] // never nil
-	looking atomic.Uint64              // the number up to which the index was, or is about to be, asked
-	posted  atomic.Uint64              // the number up to which all is with the hubs concerned
-	ending  atomic.Bool                // nobody new is taken
-	untold  atomic.Int64               // ends of sessions that Disconnect has yet to hear of
+	earlier [MaxPartitions]atomic.Pointer[[]EpochEnd] // nil before a partition begins
+	looking atomic.Uint64                             // the number up to which the index was, or is about to be, asked
+	posted  atomic.Uint64                             // the number up to which all is with the hubs concerned
+	ending  atomic.Bool                               // nobody new is taken
+	untold  atomic.Int64                              // ends of sessions that Disconnect has yet to hear of
 
 	wg     sync.WaitGroup // the feed; Close waits for it
 	closed sync.Once
@@ -98,7 +99,10 @@ func New(o *Options) (*Node, error) {
 	n.fillOptions()
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.desk.ctx = n.ctx
-	n.earlier.Store(&[]EpochEnd{})
+	n.parts = 1
+	if p, ok := n.broker.(Partitioned); ok {
+		n.parts = min(p.Partitions(), MaxPartitions)
+	}
 	group := n.opts.Engine.Loops()
 	if len(group.Loops()) > maxHubs {
 		n.cancel()

@@ -214,7 +214,7 @@ func (s *Session) replySubscribed(now time.Time, l *line, id uint64, t *sub, gap
 		s.refuse(l, id, &wire.Error{Code: wire.CodeNotSubscribed})
 		return
 	}
-	at := formatPosition(s.node.epoch.Load(), t.after, now)
+	at := s.placeOf(t, now)
 	b := wire.AppendSubscribeReply(s.hub.scratch[:0], id, t.name(), string(at), gap)
 	if s.line == l && s.flags&sTailed != 0 && s.more.catching() == 0 {
 		// The event has an id: with an older one the peer would come back to before it subscribed.

@@ -29,13 +29,23 @@ type foundPlaces struct {
 	err  error
 }
 
-// A place is what history said.
+// A place is what history said, of one partition or of several.
 type place struct {
 	after uint64
 	gap   bool
 	lost  uint64   // what the gap tells of
 	only  []uint64 // the numbers of the last so many of a pattern, which do not hang together
 	upTo  uint64
+
+	each []place // of each partition, if there are several
+}
+
+// in returns what was said of a partition.
+func (f *place) in(part int) *place {
+	if f.each != nil {
+		return &f.each[part]
+	}
+	return f
 }
 
 func (s *Session) readFirst(time.Time) {
@@ -64,6 +74,9 @@ func (c *catching) share(most int) int {
 	}
 	for _, f := range c.only {
 		most -= len(f.only)
+		for _, one := range f.each {
+			most -= len(one.only)
+		}
 	}
 	return max(1, most/max(1, parts))
 }
@@ -88,10 +101,27 @@ func (n *Node) places(ctx context.Context, reads []firstRead, share int) *foundP
 
 // place looks for one place. Of what is scattered the last count, as many as share is.
 func (n *Node) place(ctx context.Context, first *firstRead, now time.Time, share int) (f place, err error) {
-	f.upTo = n.posted.Load()
+	if !n.several() {
+		return n.placeIn(ctx, first, 0, now, share)
+	}
+	in := n.spanOf(first.name)
+	f.each = make([]place, n.parts)
+	for i := range f.each {
+		f.each[i].after = n.postedIn(i)
+	}
+	for i := in.from; i < in.to && err == nil; i++ {
+		f.each[i], err = n.placeIn(ctx, first, i, now, max(1, share/(in.to-in.from)))
+		f.gap = f.gap || f.each[i].gap
+	}
+	return f, err
+}
+
+// placeIn looks for the place in one partition.
+func (n *Node) placeIn(ctx context.Context, first *firstRead, part int, now time.Time, share int) (f place, err error) {
+	f.upTo = n.postedIn(part)
 	name, from, scattered := first.name, first.from, first.scattered()
-	r := &Range{Channels: []string{name}, Limit: 1}
-	from.fill(r, now)
+	r := &Range{Partition: part, Channels: []string{name}, Limit: 1}
+	from.fill(r, now, n.parts)
 	if scattered {
 		r.Limit = 0
 	}
@@ -111,7 +141,7 @@ func (n *Node) place(ctx context.Context, first *firstRead, now time.Time, share
 	numbers = slices.Clone(numbers[max(0, len(numbers)-share):]) // it is kept, and should not be longer than that
 	switch {
 	case from.told:
-		f.after = from.at.number
+		f.after = from.at.in(part, n.parts)
 	case len(numbers) == 0:
 		f.after = f.upTo
 	default:
@@ -120,7 +150,7 @@ func (n *Node) place(ctx context.Context, first *firstRead, now time.Time, share
 	if isPattern(name) && !from.told {
 		// What was lost before is not owed to who asks for what there is, even if
 		// something older of another channel is kept.
-		f.lost = n.lostAfter(ctx, name, f.after)
+		f.lost = n.lostAfter(ctx, name, part, f.after)
 	}
 	if scattered && len(numbers) > 0 {
 		f.only, f.upTo = numbers, max(f.upTo, numbers[len(numbers)-1])
@@ -130,8 +160,8 @@ func (n *Node) place(ctx context.Context, first *firstRead, now time.Time, share
 
 // lostAfter returns the newest that is known to be lost after a number, zero if
 // nothing is.
-func (n *Node) lostAfter(ctx context.Context, name string, number uint64) uint64 {
-	r := &Range{Channels: []string{name}, Epoch: n.epoch.Load(), After: number, Taken: time.Now(), Limit: 1}
+func (n *Node) lostAfter(ctx context.Context, name string, part int, number uint64) uint64 {
+	r := &Range{Partition: part, Channels: []string{name}, Epoch: n.epoch.Load(), After: number, Taken: time.Now(), Limit: 1}
 	for _, err := range n.broker.Read(ctx, r) {
 		if g, ok := errors.AsType[*GapError](err); ok {
 			return g.Lost
@@ -141,12 +171,24 @@ func (n *Node) lostAfter(ctx context.Context, name string, number uint64) uint64
 	return 0
 }
 
+// postedIn returns up to which number all of a partition is with the hubs concerned, and can be read.
+func (n *Node) postedIn(part int) uint64 {
+	number := n.posted.Load()
+	if n.several() {
+		return n.recent.marksAt(number)[part]
+	}
+	return number
+}
+
 // gapsIn returns the names for which a position is not within history.
 func (n *Node) gapsIn(names []string, from since) (gaps []string) {
-	if from = n.present(from); !from.told || n.reaches(from.at) {
+	if from = n.present(from); !from.told {
 		return nil
 	}
 	for _, name := range names {
+		if n.reaches(name, &from.at) {
+			continue
+		}
 		if f, err := n.place(n.ctx, &firstRead{name: name, from: from}, time.Now(), 1); err == nil && f.gap {
 			gaps = append(gaps, name)
 		}
@@ -157,21 +199,47 @@ func (n *Node) gapsIn(names []string, from since) (gaps []string) {
 // present returns a since whose position is of the present epoch, if it is of an earlier
 // one and still good.
 func (n *Node) present(from since) since {
-	if !from.told {
+	if !from.told || from.at.epoch == n.epoch.Load() {
 		return from
 	}
-	for _, e := range *n.earlier.Load() {
-		if e.Epoch == from.at.epoch && from.at.number <= e.Last {
-			from.at.epoch = n.epoch.Load()
-			break
+	for i := range n.parts {
+		number := from.at.in(i, n.parts)
+		if number == noNumber && from.at.each == nil {
+			continue // it says nothing of that partition
+		}
+		if !slices.ContainsFunc(*n.earlier[i].Load(), func(e EpochEnd) bool { return e.Epoch == from.at.epoch && number <= e.Last }) {
+			return from
 		}
 	}
+	from.at.epoch = n.epoch.Load()
 	return from
 }
 
 // reaches reports whether all that follows a position is in the recent window.
-func (n *Node) reaches(at position) bool {
+func (n *Node) reaches(name string, at *position) bool {
+	if n.several() {
+		_, ok := n.marksIn(name, at)
+		return ok
+	}
 	return at.epoch == n.epoch.Load() && at.number <= n.looking.Load() && n.recent.holds(at.number)
+}
+
+// marksIn returns the marks of a position, with several partitions, if all that follows it of a
+// channel or pattern is in the recent window.
+func (n *Node) marksIn(name string, at *position) (*marks, bool) {
+	if at.epoch != n.epoch.Load() {
+		return nil, false
+	}
+	m, in := *n.recent.marksAt(n.looking.Load()), n.spanOf(name)
+	for i := in.from; i < in.to; i++ {
+		number := at.in(i, n.parts)
+		if number > m[i] {
+			return nil, false
+		}
+		m[i] = number
+	}
+	_, ok := n.recent.find(&m, in)
+	return &m, ok
 }
 
 // Run puts the subscriptions in their places.
@@ -199,14 +267,10 @@ func (s *Session) placed(now time.Time, p *placing) {
 	if p != nil {
 		for i, r := range p.reads {
 			if f := p.found.list[i]; r.sub.list != nil && r.sub.catches() {
-				r.sub.after = f.after
+				s.putIn(r.sub, &f)
 				c.standsSince(r.from)
-				c.pick(r.sub, f)
-				if f.lost > 0 {
-					c.news(r.sub, &GapError{Lost: f.lost})
-				}
 				if f.gap {
-					gaps = append(gaps, gap{r.sub, s.node.fromOf(r.from), s.node.at(f.after, now)})
+					gaps = append(gaps, gap{r.sub, r.from.at.format(), s.placeOf(r.sub, now)})
 				}
 			}
 		}
@@ -224,27 +288,45 @@ func (s *Session) placed(now time.Time, p *placing) {
 	s.goOn(now)
 }
 
-// pick has a subscription get only some of what it catches up with.
-func (c *catching) pick(t *sub, f place) {
-	if f.only == nil {
+// putIn puts a subscription in its place.
+func (s *Session) putIn(t *sub, f *place) {
+	c := &s.more.catch
+	if f.only != nil || slices.ContainsFunc(f.each, func(f place) bool { return f.only != nil }) {
+		if c.only == nil {
+			c.only = map[*sub]place{}
+		}
+		c.only[t] = *f
+	}
+	if f.each == nil {
+		t.after = f.after
+		if f.lost > 0 {
+			c.news(t, 0, f.lost)
+		}
 		return
 	}
-	if c.only == nil {
-		c.only = map[*sub]place{}
+	var m marks
+	for i := range f.each {
+		if m[i] = f.each[i].after; f.each[i].lost > 0 {
+			c.news(t, i, f.each[i].lost)
+		}
 	}
-	c.only[t] = f
+	c.put(t, m)
 }
 
 // wants reports whether one that catches up is to get a publication of its topic.
-func (c *catching) wants(t *sub, number uint64) bool {
-	if t.after >= number {
+func (c *catching) wants(t *sub, p *Publication) bool {
+	if c.standsIn(t, p.Partition) >= p.Number {
 		return false
 	}
-	f, picked := c.only[t]
-	if !picked || number > f.upTo {
+	all, picked := c.only[t]
+	if !picked {
 		return true
 	}
-	_, found := slices.BinarySearch(f.only, number)
+	f := all.in(p.Partition)
+	if p.Number > f.upTo {
+		return true
+	}
+	_, found := slices.BinarySearch(f.only, p.Number)
 	return found
 }
 
@@ -264,15 +346,15 @@ func (s *Session) asked() Position {
 			n = min(n, t.after)
 		}
 	}
-	if from.at.epoch == s.node.epoch.Load() {
+	switch {
+	case s.node.several():
+		if len(first) < len(s.subs) {
+			return ""
+		}
+	case from.at.epoch == s.node.epoch.Load():
 		from.at.number = min(from.at.number, n)
 	}
-	return s.node.fromOf(from)
-}
-
-// fromOf returns the position that a since named.
-func (n *Node) fromOf(from since) Position {
-	return formatPosition(from.at.epoch, from.at.number, time.Unix(from.at.second, 0))
+	return from.at.format()
 }
 
 func appendGap(dst []byte, g gap) []byte {

@@ -33,10 +33,52 @@ func TestPosition(t *testing.T) {
 	}
 }
 
+func TestPositionOfSeveral(t *testing.T) {
+	at := time.Unix(1_795_000_000, 0)
+	m := &marks{0, 61, 62, 1<<59 - 1}
+	for _, tt := range []struct {
+		name string
+		got  Position
+		want Position
+		in   []uint64 // of four partitions
+	}{
+		{"of the first", formatIn(1, 0, 42, at), "1-42-top2v4", []uint64{42, noNumber, noNumber, noNumber}},
+		{"of another", formatIn(1, 3, 42, at), "1-3~42-top2v4", []uint64{noNumber, noNumber, noNumber, 42}},
+		{"of all", formatMarks(1, m, 4, at), "1-0.z.10.gaCAoPNZQF-top2v4", []uint64{0, 61, 62, 1<<59 - 1}},
+		{"of more than there are", formatMarks(1, m, 5, at), "1-0.z.10.gaCAoPNZQF.0-top2v4", []uint64{noNumber, noNumber, noNumber, noNumber}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, ok := parsePosition(string(tt.got))
+			if !ok || p.epoch != 1 || p.second != at.Unix() || p.format() != tt.got {
+				t.Fatalf("%s is read as %+v, %v", tt.got, p, ok)
+			}
+			for i, want := range tt.in {
+				if got := p.in(i, 4); got != want {
+					t.Errorf("partition %d has %d, want %d", i, got, want)
+				}
+			}
+			if tt.got != tt.want {
+				t.Errorf("got %s, want %s", tt.got, tt.want)
+			}
+		})
+	}
+}
+
+// A position of as many partitions as there can be, each with fifty billion publications, fits.
+func TestPositionFits(t *testing.T) {
+	var m marks
+	for i := range m {
+		m[i] = 50_000_000_000
+	}
+	if p := formatMarks(1<<32-1, &m, MaxPartitions, time.Unix(1<<32, 0)); len(p) > wire.MaxPosition {
+		t.Errorf("%s has %d bytes", p, len(p))
+	}
+}
+
 // What is read is what would be written: so a position has one form, and fits
 // into a header, an id and an address without an escape.
 func FuzzPosition(f *testing.F) {
-	for _, s := range []string{"", "1-2-3", "k3f9-42-t3k1c0", "K3F9-42-0", "01-2-3", "1-+2-3", "1--2-3", "-1-2-3", "1-2", "1-2-3-4", "zzzzzzzz-1-1"} {
+	for _, s := range []string{"", "1-2-3", "k3f9-42-t3k1c0", "K3F9-42-0", "01-2-3", "1-+2-3", "1--2-3", "-1-2-3", "1-2", "1-2-3-4", "zzzzzzzz-1-1", "1-3~42-t", "1-0~42-t", "1-16~1-t", "1-1A.0.b-t", "1-.-t", "1-0.00-t", "1-zzzzzzzzzzz.1-t"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -44,10 +86,10 @@ func FuzzPosition(f *testing.F) {
 		if !ok {
 			return
 		}
-		if again := formatPosition(p.epoch, p.number, time.Unix(p.second, 0)); string(again) != s {
+		if again := p.format(); string(again) != s {
 			t.Errorf("%q is read, and written %q", s, again)
 		}
-		if len(s) > wire.MaxPosition || strings.Trim(s, "0123456789abcdefghijklmnopqrstuvwxyz-") != "" {
+		if len(s) > wire.MaxPosition || strings.Trim(s, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-.~") != "" {
 			t.Errorf("%q is taken for a position", s)
 		}
 	})
@@ -73,7 +115,7 @@ func TestParseSince(t *testing.T) {
 		{"0s", since{}, false},
 		{"-5m", since{}, false},
 		{"5", since{}, false},
-		{"1-2-3", since{told: true, at: position{1, 2, 3}}, true},
+		{"1-2-3", since{told: true, at: position{epoch: 1, number: 2, second: 3}}, true},
 		{"1-2", since{}, false},
 		{"ALL", since{}, false},
 		{" all", since{}, false},
@@ -107,7 +149,7 @@ func FuzzSince(f *testing.F) {
 			t.Errorf("%q is read as %+v", s, from)
 		}
 		var r Range
-		from.fill(&r, time.Unix(1_795_000_000, 0))
+		from.fill(&r, time.Unix(1_795_000_000, 0), 1)
 		if from.last > maxLast {
 			t.Errorf("%q asks for %d", s, from.last)
 		}

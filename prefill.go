@@ -3,6 +3,7 @@ package longwire
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -19,33 +20,62 @@ const (
 func (n *Node) prefill() {
 	ctx, cancel := context.WithTimeout(n.ctx, prefillTime)
 	defer cancel()
-	for {
-		first := n.recent.begins()
-		if first <= 1 {
-			return
-		}
-		events, err := n.eventsBefore(ctx, first)
+	first, base := n.recent.begins()
+	if !n.several() {
+		base = &marks{first - 1}
+	}
+	var all []*Publication
+	for part := range n.parts {
+		list, err := n.lastOf(ctx, part, base[part])
 		if err != nil {
 			n.log.Warn("longwire: the recent window is not filled; who comes back is served from history", slog.Any("err", err))
 			return
 		}
-		if !n.recent.prepend(events) || len(events) < prefillBlock {
-			return
-		}
+		all = append(all, list...)
 	}
+	if n.several() {
+		slices.SortStableFunc(all, func(a, b *Publication) int { return a.Time.Compare(b.Time) })
+	}
+	n.recent.prepend(n.eventsBefore(first, *base, all))
 }
 
-// eventsBefore reads the block of events before a number.
-func (n *Node) eventsBefore(ctx context.Context, first uint64) (events []*event, err error) {
-	after := first - 1 - min(prefillBlock, first-1)
-	for p, err := range n.broker.Read(ctx, &Range{Channels: []string{">"}, After: after, Limit: prefillBlock}) {
-		if err != nil {
-			return nil, err
+// lastOf reads the last publications of a partition up to a number that hang together, as many as the
+// window has room for.
+func (n *Node) lastOf(ctx context.Context, part int, last uint64) (list []*Publication, err error) {
+	most, bytes := uint64(n.recent.most/n.parts), recentBytes/n.parts
+	for next := last; next > 0 && uint64(len(list)) < most && bytes > 0; {
+		after := next - min(prefillBlock, next)
+		var block []*Publication
+		for p, err := range n.broker.Read(ctx, &Range{Partition: part, Channels: []string{">"}, After: after, Limit: prefillBlock}) {
+			if err != nil {
+				return nil, err
+			}
+			if p.Number > next {
+				break
+			}
+			block = append(block, p)
 		}
-		if p.Number >= first {
+		whole := len(block)
+		for whole > 0 && block[whole-1].Number == next && bytes > 0 {
+			bytes -= cost(block[whole-1])
+			next--
+			whole--
+		}
+		list = append(slices.Clone(block[whole:]), list...)
+		if whole > 0 || next > after {
 			break
 		}
-		events = append(events, newEvent(p))
 	}
-	return events, nil
+	return list[max(0, len(list)-int(most)):], nil
+}
+
+// eventsBefore makes events of publications that come right before a place in the order.
+func (n *Node) eventsBefore(first uint64, at marks, all []*Publication) []*event {
+	events := make([]*event, len(all))
+	for i := len(all) - 1; i >= 0; i-- {
+		p := all[i]
+		events[i] = n.eventIn(p, first-uint64(len(all)-i), new(at))
+		at[p.Partition] = p.Number - 1
+	}
+	return events
 }

@@ -39,7 +39,7 @@ func TestPrefill(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer n.Close(context.Background())
-			if got := n.recent.begins(); got != c.want {
+			if got, _ := n.recent.begins(); got != c.want {
 				t.Errorf("the window begins at %d, want %d", got, c.want)
 			}
 			events, ok := n.recent.after(make([]*event, 0, c.publish+1), c.want-1)

@@ -33,7 +33,7 @@ type Publication struct {
 // Position returns the position at which a subscriber of the channel stands
 // that has processed p.
 func (p *Publication) Position() Position {
-	return formatPosition(p.Epoch, p.Number, p.Time)
+	return formatIn(p.Epoch, p.Partition, p.Number, p.Time)
 }
 
 // PublishOptions are what a publication may have beside its data. Nil means none.

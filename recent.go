@@ -4,7 +4,7 @@ import (
 	"sync"
 )
 
-// The recent window is the last publications of a partition, as events, so with
+// The recent window is the last publications of a node, as events, so with
 // the frames that were made of them. Those who fell behind a little, or come back
 // soon, are served from it on their loop, without the broker and without another
 // goroutine; and who catches up passes through it into being live, because the
@@ -18,6 +18,7 @@ type recent struct {
 	first uint64   // the oldest number in it
 	last  uint64   // the newest; first is last+1 while there is none
 	bytes int
+	base  *marks // before the oldest; nil with one partition
 }
 
 const (
@@ -25,12 +26,15 @@ const (
 	eventBytes  = 512
 )
 
-func (e *event) cost() int { return 3*len(e.p.Data) + eventBytes }
+func (e *event) cost() int { return cost(e.p) }
 
-func (r *recent) begin(last uint64) {
+func cost(p *Publication) int { return 3*len(p.Data) + eventBytes }
+
+// begin empties the window, which goes on behind a number.
+func (r *recent) begin(last uint64, base *marks) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ring, r.first, r.last, r.bytes = make([]*event, 64), last+1, last, 0
+	r.ring, r.first, r.last, r.bytes, r.base = make([]*event, 64), last+1, last, 0, base
 }
 
 // add adds the next event. A hole empties the window: what is before it is not
@@ -38,11 +42,11 @@ func (r *recent) begin(last uint64) {
 func (r *recent) add(e *event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if e.p.Number != r.last+1 {
+	if e.number != r.last+1 {
 		clear(r.ring)
-		r.first, r.bytes = e.p.Number, 0
+		r.first, r.bytes = e.number, 0
 	}
-	r.last = e.p.Number
+	r.last = e.number
 	if n := r.last - r.first; n >= uint64(len(r.ring)) {
 		r.grow()
 	}
@@ -50,6 +54,7 @@ func (r *recent) add(e *event) {
 	for r.bytes += e.cost(); r.first < r.last && (r.bytes > recentBytes || r.last-r.first >= uint64(r.most)); r.first++ {
 		old := r.slot(r.first)
 		r.bytes -= (*old).cost()
+		r.base = (*old).marks
 		*old = nil
 	}
 }
@@ -62,7 +67,7 @@ func (r *recent) prepend(events []*event) (all bool) {
 	defer r.mu.Unlock()
 	for i := len(events) - 1; i >= 0; i-- {
 		e := events[i]
-		if e.p.Number != r.first-1 || r.bytes+e.cost() > recentBytes || r.last-r.first+2 > uint64(r.most) {
+		if e.number != r.first-1 || r.bytes+e.cost() > recentBytes || r.last-r.first+2 > uint64(r.most) {
 			return false
 		}
 		if r.last-r.first+1 >= uint64(len(r.ring)) {
@@ -71,15 +76,20 @@ func (r *recent) prepend(events []*event) (all bool) {
 		r.first--
 		*r.slot(r.first) = e
 		r.bytes += e.cost()
+		if e.marks != nil {
+			base := *e.marks
+			base[e.p.Partition]--
+			r.base = &base
+		}
 	}
 	return true
 }
 
-// begins returns the number of the oldest event in the window.
-func (r *recent) begins() uint64 {
+// begins returns the number of the oldest event in the window, and the marks before it.
+func (r *recent) begins() (first uint64, base *marks) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.first
+	return r.first, r.base
 }
 
 // forget empties the window. What a channel was told to forget must not be had
@@ -87,16 +97,19 @@ func (r *recent) begins() uint64 {
 func (r *recent) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.base = r.marks(r.last)
 	clear(r.ring)
 	r.first, r.bytes = r.last+1, 0
 }
 
 func (r *recent) slot(n uint64) **event { return &r.ring[n&uint64(len(r.ring)-1)] }
 
+// grow makes room for twice as many. The ring is full.
 func (r *recent) grow() {
 	old := r.ring
 	r.ring = make([]*event, 2*len(old))
-	for n := r.first; n <= r.last && n-r.first < uint64(len(old)); n++ {
+	for i := range uint64(len(old)) {
+		n := r.first + i
 		*r.slot(n) = old[n&uint64(len(old)-1)]
 	}
 }

@@ -133,7 +133,12 @@ func (s *Session) stand() uint64 {
 
 // position returns where the session stands, for the peer to come back with.
 func (s *Session) position(now time.Time) Position {
-	return formatPosition(s.node.epoch.Load(), s.stand(), now)
+	n := s.node
+	if n.several() {
+		m := s.marksOf(s.stand())
+		return formatMarks(n.epoch.Load(), &m, n.parts, now)
+	}
+	return formatPosition(n.epoch.Load(), s.stand(), now)
 }
 
 // tokened returns m as it may leave on a link that resumes by one token: without

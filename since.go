@@ -49,11 +49,11 @@ var errSince = wire.Errorf(wire.CodeBadRequest,
 
 func (s since) now() bool { return s == since{} }
 
-// fill says in r where to begin.
-func (s since) fill(r *Range, now time.Time) {
+// fill says in r where to begin, in its partition of so many.
+func (s since) fill(r *Range, now time.Time, parts int) {
 	switch {
 	case s.told:
-		r.Epoch, r.After, r.Taken = s.at.epoch, s.at.number, time.Unix(s.at.second, 0)
+		r.Epoch, r.After, r.Taken = s.at.epoch, s.at.in(r.Partition, parts), time.Unix(s.at.second, 0)
 	case s.last > 0:
 		r.Last = s.last
 	case s.age > 0:

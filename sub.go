@@ -2,6 +2,7 @@ package longwire
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -22,6 +23,7 @@ const (
 	subCatching = 1 << iota // is not live
 	subReading              // catches up, and takes part in the read that is under way
 	subPinned               // made by the server: a client's list does not replace it
+	subMissed               // was passed by what history does not have
 )
 
 func (s *sub) name() string  { return s.list.topic.name }
@@ -32,10 +34,11 @@ func (s *sub) reads() bool   { return s.flags&subReading != 0 }
 // batch. It reports whether there was something to do.
 func (s *sub) deliver(at, end int, joined []*Message) bool {
 	ss := s.session
+	batch := ss.hub.batch
 	if ss.line == nil || s.flags&subCatching != 0 {
+		s.missed(batch[at:end])
 		return false
 	}
-	batch := ss.hub.batch
 	if len(joined) == 1 && s.after < batch[at].number && ss.flags&sTailed == 0 && ss.more.catching() == 0 && !ss.again(end-1) {
 		if ss.send(joined[0]) == nil {
 			return true
@@ -43,17 +46,26 @@ func (s *sub) deliver(at, end int, joined []*Message) bool {
 	}
 	for i := at; i < end; i++ {
 		e := &batch[i]
-		if e.number <= s.after {
+		if e.number <= s.after && !e.loose {
 			continue
 		}
 		if err := ss.send(ss.tokened(e.m, ss.again(i))); err != nil {
 			if errors.Is(err, ErrFull) {
-				ss.fallBehind(s, e.number-1)
+				s.missed(batch[i:end])
+				ss.fallBehind(s, e.before())
 			}
 			return true
 		}
 	}
 	return true
+}
+
+// missed notes that a subscription is passed by entries: what history does not have of them it will
+// not get.
+func (s *sub) missed(entries []entry) {
+	if slices.ContainsFunc(entries, func(e entry) bool { return e.loose }) {
+		s.flags |= subMissed
+	}
 }
 
 // subscribe makes a subscription, at the end of the list of its name. What is

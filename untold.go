@@ -18,7 +18,7 @@ import "time"
 
 // An untold is a subscription of which ids do not speak, or did not at first.
 type untold struct {
-	began uint64
+	began position
 	since position // ids behind it speak of the subscription; zero while none do
 }
 
@@ -28,14 +28,48 @@ func (s *Session) notTold(t *sub) {
 	if m.untold == nil {
 		m.untold = map[*sub]untold{}
 	}
-	m.untold[t] = untold{began: t.after}
+	m.untold[t] = untold{began: s.node.positionAt(t.after)}
+}
+
+// positionAt returns a number's position.
+func (n *Node) positionAt(number uint64) position {
+	p := position{epoch: n.epoch.Load(), number: number}
+	if n.several() {
+		p.number, p.each, p.parts = noNumber, n.recent.marksAt(number), n.parts
+	}
+	return p
+}
+
+// beyond reports whether a position is beyond another in everything, or at the same numbers later.
+func (p *position) beyond(o *position, parts int) bool {
+	further := false
+	for i := range parts {
+		switch a, b := p.in(i, parts), o.in(i, parts); {
+		case a < b:
+			return false
+		case a > b:
+			further = true
+		}
+	}
+	return further || p.second > o.second
+}
+
+// least returns what both positions have.
+func (p *position) least(o *position, parts int) position {
+	l := *p
+	if l.number = min(p.number, o.number); p.each != nil && o.each != nil {
+		l.each = new(*p.each)
+		l.each.lower(o.each, span{0, parts})
+	}
+	return l
 }
 
 // nowTold notes that all subscriptions are live, and have everything up to number.
-func (m *more) nowTold(number uint64, now time.Time) {
+func (m *more) nowTold(n *Node, number uint64, now time.Time) {
 	for t, u := range m.untold {
 		if u.since == (position{}) {
-			u.since = position{number: number, second: now.Unix()}
+			u.since = n.positionAt(number)
+			u.since.second = now.Unix()
 			m.untold[t] = u
 		}
 	}
@@ -50,10 +84,10 @@ func (s *Session) goesOn(t *sub, from since) since {
 	u, ok := s.more.untold[t]
 	switch at := u.since; {
 	case !ok:
-	case at != position{} && (from.at.number > at.number || from.at.number == at.number && from.at.second > at.second):
+	case at != position{} && from.at.beyond(&at, s.node.parts):
 		delete(s.more.untold, t)
 	default:
-		from.at.number = min(from.at.number, u.began)
+		from.at = from.at.least(&u.began, s.node.parts)
 	}
 	return from
 }
