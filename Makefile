@@ -68,9 +68,10 @@ fuzz: ## every fuzz target for FUZZTIME (3s)
 	$(call step,fuzz targets$(comma) $(FUZZTIME) each)
 	@GO='$(GO)' tools/fuzz.sh '$(FUZZTIME)'
 
-cross: ## vet for macOS, build for Windows
-	$(call step,vet for darwin$(comma) build for windows)
+cross: ## vet for macOS and for 32 bits, build for Windows
+	$(call step,vet for darwin and linux/386$(comma) build for windows)
 	GOOS=darwin $(GO) vet ./...
+	GOOS=linux GOARCH=386 $(GO) vet ./...
 	GOOS=windows $(GO) build ./...
 
 interop: deps ## only the tests against other people's clients and proxies

@@ -21,7 +21,8 @@ type Broker interface {
 	Publish(p *Publication, done func(*Publication, error))
 	// Follow tells sink of all publications of all partitions, each partition in
 	// the order of its numbers and without a hole, from now until ctx or the broker
-	// ends, and then returns nil; sink is not called any more then. The first calls,
+	// ends, and then returns nil; sink is not called any more then. An error is for what
+	// it cannot mend by itself: a node logs it, and does not come again. The first calls,
 	// one for each partition, have no publications and say where the feed begins.
 	// Sink is called by one goroutine at a time for a partition, which may be anybody's who
 	// publishes, so it must not block; it may publish. A publication can be read
@@ -41,7 +42,8 @@ type Broker interface {
 // A Forgetter is a [Broker] that can forget. [NewMemory] makes one.
 type Forgetter interface {
 	// Forget deletes what is kept of a channel. Positions before it are not within
-	// history any more; numbers go on.
+	// history any more; numbers go on. Who follows this broker is told in a [Feed] before
+	// Forget returns, so a done or a sink must not call it.
 	Forget(ctx context.Context, channel string) error
 }
 
@@ -51,6 +53,9 @@ type Feed struct {
 	Epoch        uint32
 	Last         uint64         // the number of the last publication, of these or before them
 	Publications []*Publication // may be kept, but not changed: others hear the same
+	// Forgotten are channels of which nothing is kept that was published up to Last,
+	// by [Forgetter]. Mostly there are none, and then there are publications.
+	Forgotten []string
 }
 
 // A Range says what to read of a partition. One of After, Last and From says where

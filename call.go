@@ -68,14 +68,11 @@ func (c *Call) answer(b []byte) error {
 
 // call hands a call to the hook.
 func (s *Session) call(l *line, f *wire.Frame) error {
-	t, data, _, err := f.Value(nil)
+	kind, data, _, err := s.node.valueOf(f)
 	if err != nil {
 		return err
 	}
-	if f.Data == nil && f.Data64 == nil {
-		t, data = wire.JSON, []byte("null")
-	}
-	c := &Call{Method: string(f.Method), Kind: Kind(t), Data: data, session: s, line: l, id: f.ID}
+	c := &Call{Method: string(f.Method), Kind: kind, Data: data, session: s, line: l, id: f.ID}
 	s.owed.Add(1)
 	if err := s.node.survive(func() error { s.node.opts.Handler.Call(s, c); return nil }); err != nil {
 		_ = c.Fail(err) // it may have answered before it panicked

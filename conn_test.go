@@ -268,7 +268,7 @@ func TestLeaveKeepsWhatWasSent(t *testing.T) {
 			synctest.Wait()
 		}
 		s.on(func() {
-			s.recv.(Leaver).Leave(time.Now())
+			s.recv.(leaver).Leave(time.Now())
 			if got := strings.Join(s.sent, ""); got != "<a><b><c>" {
 				t.Errorf("sent %q", got)
 			}

@@ -345,7 +345,7 @@ func (s *Session) takeOver(l *line) {
 	o.line = nil
 	if o.more != nil && o.more.queue != nil {
 		for _, it := range o.more.queue.items {
-			s.enqueue(it.l, o.more.queue.buf[:it.n])
+			s.enqueue(it.l, o.more.queue.buf[:it.n], it.refused)
 			o.more.queue.buf = o.more.queue.buf[it.n:]
 		}
 		o.more.queue = nil

@@ -1,9 +1,11 @@
 package longwire_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/longwire/longwire"
@@ -130,6 +132,51 @@ func TestFlood(t *testing.T) {
 	})
 }
 
+// TestFloodKeepsOrder has what is over the rate wait for answers to what was not.
+func TestFloodKeepsOrder(t *testing.T) {
+	slow := longwire.Options{Open: true, Rate: 5, Handler: longwire.Handler{
+		Subscribe: func(context.Context, *longwire.Session, string) error {
+			time.Sleep(2 * time.Second)
+			return nil
+		},
+	}}
+	late := func(time.Duration) time.Duration { return 2 * time.Second }
+	never := func() bool { return false }
+	for _, tt := range []struct {
+		first  string
+		broker bool // acknowledges late
+	}{
+		{`"op":"subscribe","channel":"x"`, false},
+		{`"op":"publish","channel":"x","data":1`, true},
+	} {
+		for _, w := range ways.All() {
+			t.Run(tt.first+" "+w.Name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					o := slow
+					if tt.broker {
+						o.Broker = newModelBroker(nil, late, never)
+					}
+					p := newRig(t, o).dial(w, ways.Options{})
+					time.Sleep(2 * time.Second)
+					p.say(`{"id":1,%s}`, tt.first)
+					for i := range 9 {
+						p.say(`{"op":"ping","id":%d}`, 2+i)
+					}
+					for i := range 10 {
+						f := p.next()
+						if f.ID != uint64(1+i) || (f.Op == "error") != (i >= 5) {
+							p.fatal("frame %d was answered %v", 1+i, f)
+						}
+						if f.Op == "error" {
+							p.isRefusal(f, wire.CodeRateLimited)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
 // TestFrameOverLimit ends a link that has no other way to go on; a POST is refused.
 func TestFrameOverLimit(t *testing.T) {
 	o := longwire.Options{Open: true, MaxMessage: 1000}
@@ -175,6 +222,14 @@ func TestBinaryFrame(t *testing.T) {
 		}
 		p.isRefusal(p.next(), wire.CodeUnsupportedData)
 		p.reply(`{"op":"subscribe","channel":"x"}`)
+		p.say(`{"op":"history","id":50,"channel":"x"}`)
+		if err := p.Client.(interface{ SendBinary([]byte) error }).SendBinary([]byte{0xff}); err != nil {
+			t.Fatal(err)
+		}
+		if f := p.next(); f.ID != 50 {
+			p.fatal("heard %v, want the answer to 50", f)
+		}
+		p.isRefusal(p.next(), wire.CodeUnsupportedData)
 	})
 }
 

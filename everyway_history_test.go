@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/longwire/longwire"
@@ -154,4 +155,30 @@ func TestRefresh(t *testing.T) {
 	everyWay(t, openToAll, func(t *testing.T, r *rig, w ways.Way) {
 		r.dial(w, ways.Options{}).reply(`{"op":"refresh","token":"whatever"}`)
 	})
+}
+
+// TestForgottenByTheProgram has the broker forget behind the node's back: what was
+// published just now is not had from the node's memory either.
+func TestForgottenByTheProgram(t *testing.T) {
+	for _, w := range ways.All() {
+		t.Run(w.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := longwire.NewMemory(nil)
+				r := newRig(t, longwire.Options{Open: true, Broker: b})
+				before := r.publish("a", "forgotten")
+				r.publish("a", "forgotten")
+				if err := b.(longwire.Forgetter).Forget(t.Context(), "a"); err != nil {
+					t.Fatal(err)
+				}
+				r.publish("a", "kept")
+				p := r.dial(w, ways.Options{})
+				if f := p.reply(`{"op":"subscribe","channel":"a","since":%q}`, before); !f.Gap {
+					t.Errorf("heard %v, want a gap", f)
+				}
+				p.want("gap")
+				p.message("a", `"kept"`)
+				p.silent()
+			})
+		})
+	}
 }

@@ -87,7 +87,7 @@ func TestServerSubscribes(t *testing.T) {
 		}
 		at := r.publish("@secret", "1")
 		p.message("@secret", `"1"`)
-		p.refused(wire.CodeAlreadySubscribed, `{"op":"subscribe","channel":"@secret"}`)
+		p.refused(wire.CodeForbidden, `{"op":"subscribe","channel":"@secret"}`)
 		p.reply(`{"op":"subscribe","channel":"mine"}`)
 		p.Cut()
 		time.Sleep(time.Second)

@@ -2,6 +2,7 @@ package longwire
 
 import (
 	"context"
+	"log/slog"
 	"math/bits"
 	"sync"
 
@@ -20,10 +21,12 @@ type feed struct {
 // maxHubs is the number of bits in feed's sets; a node has no more hubs.
 const maxHubs = 64
 
-// follow hears the broker until ctx ends.
-func (n *Node) follow(ctx context.Context, heard chan<- struct{}) error {
+// follow hears the broker until ctx ends. A feed that ends before that is not begun
+// again: what it missed nobody knows here, and a broker that can lose its followers
+// sees to them itself.
+func (n *Node) follow(ctx context.Context, heard chan struct{}) error {
 	f := &feed{}
-	return n.broker.Follow(ctx, func(b Feed) {
+	err := n.broker.Follow(ctx, func(b Feed) {
 		if !f.heard {
 			f.heard = true
 			n.begin(b)
@@ -32,6 +35,24 @@ func (n *Node) follow(ctx context.Context, heard chan<- struct{}) error {
 		}
 		n.hear(f, b)
 	})
+	select {
+	case <-heard:
+		if ctx.Err() == nil {
+			n.forsaken(err)
+		}
+	default: // New says it
+	}
+	return err
+}
+
+// forsaken logs that the broker tells nothing more while the node runs.
+func (n *Node) forsaken(err error) {
+	if err == nil {
+		n.log.Error("longwire: the broker was closed before its node; close the node first. Its sessions hear of no publication any more")
+		return
+	}
+	n.log.Error("longwire: the broker's feed ended, and the node's sessions hear of no publication any more; see to the broker, then start this node again",
+		slog.Any("err", err))
 }
 
 // begin notes where the feed begins.
@@ -55,6 +76,9 @@ func (n *Node) hear(f *feed, b Feed) {
 		if len(f.lists) > 0 {
 			n.post(f, e)
 		}
+	}
+	if len(b.Forgotten) > 0 {
+		n.recent.forget()
 	}
 	n.posted.Store(b.Last)
 	for s := f.woken; s != 0; s &= s - 1 {

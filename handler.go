@@ -24,7 +24,8 @@ type Handler struct {
 	// itself. Nil allows channels and patterns whose first token is a word without @.
 	Subscribe func(ctx context.Context, s *Session, channel string) error
 	// Publish is asked before a session's publication is published, and may change
-	// it. Nil refuses.
+	// it, but not write into its Data: it puts other bytes there. What it makes is checked as
+	// what came was, and refused if a client could not have published it. Nil refuses.
 	Publish func(ctx context.Context, s *Session, p *Publication) error
 	// Call hears a request. It, or whoever it hands c to, calls c.Reply or c.Fail, once,
 	// now or later, from anywhere.

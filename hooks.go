@@ -13,6 +13,9 @@ import (
 
 // For the transports to look for in a Receiver; they declare them themselves.
 type (
+	// An ender and a leaver are what Receiver says.
+	ender  interface{ Ended(now time.Time) }
+	leaver interface{ Leave(now time.Time) }
 	// A heart speaks after a silence: where it stands. It sends that itself.
 	heart interface {
 		// Heartbeat is called when the transport would send a ping of its own, or
@@ -75,7 +78,7 @@ type (
 	}
 )
 
-var _ = []any{(heart)(nil), (header)(nil), (standing)(nil), (placer)(nil), (mover)(nil), (tailed)(nil), (polled)(nil), (settler)(nil), (waker)(nil)}
+var _ = []any{(ender)(nil), (leaver)(nil), (heart)(nil), (header)(nil), (standing)(nil), (placer)(nil), (mover)(nil), (tailed)(nil), (polled)(nil), (settler)(nil), (waker)(nil)}
 
 // A Way is a transport over HTTP, as [Node.Handler] mounts it: ws.Way, stream.Way.
 type Way interface {

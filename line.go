@@ -46,23 +46,22 @@ var (
 	errReadOnly = &Close{Code: wire.CodeUnsupportedData, Reason: "this address is for reading; publish by POST, or speak frames at /connect"}
 )
 
-// Receive takes up a frame.
+// Receive takes up a frame. What is refused whatever it says is so in its turn, as any other.
 func (l *line) Receive(now time.Time, kind Kind, p []byte) {
 	s := l.s
+	var refused *wire.Error
 	switch {
 	case l.deaf || s.line != l:
 		return
 	case s.flags&sReader != 0:
 		l.close(*errReadOnly)
 		return
-	case kind == Binary:
-		s.refuse(l, 0, errBinary)
-		return
 	case !s.rate.allow(now, s.node.opts.Rate):
-		s.refuseLegibly(l, p, s.rate.refusal(s.node.opts.Rate))
-		return
+		refused = s.rate.refusal(s.node.opts.Rate)
+	case kind == Binary:
+		refused = errBinary
 	}
-	s.take(now, l, p)
+	s.take(now, l, p, refused)
 }
 
 // Drained hears that the link has room again.

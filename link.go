@@ -82,17 +82,20 @@ type Acceptor interface {
 }
 
 // A Receiver hears one link: on the link's loop, one call at a time, never
-// from inside a call to the link, never blocking.
+// from inside a call to the link, never blocking. It may have two more methods,
+// called in the same way:
+//
+//	// Ended: the peer has finished writing and still reads (a TCP half-close,
+//	// printf … | nc). Once, after the last message; the link stays open until
+//	// the receiver closes it. Without this method it is closed in order.
+//	Ended(now time.Time)
+//	// Leave: the engine is being closed. Time for last words, before the link is
+//	// closed with going_away.
+//	Leave(now time.Time)
 type Receiver interface {
 	Receive(now time.Time, kind Kind, p []byte) // p is valid, and may be changed, during the call
 	Drained(now time.Time)                      // there is room again after ErrFull
 	Closed(now time.Time, err error)            // once, last; err is always a *Close
-}
-
-// A Leaver is a [Receiver] that has last words when the engine is closed. Leave
-// is called before the link is closed with going_away.
-type Leaver interface {
-	Leave(now time.Time)
 }
 
 // A Close says why a connection ends. It is an error, and what every link
@@ -155,12 +158,4 @@ func CloseOf(err error, code wire.Code) *Close {
 // LogValue keeps reasons, which a peer can choose, apart from our own text.
 func (c *Close) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("code", string(c.code())), slog.String("reason", c.Text()), slog.Bool("remote", c.Remote))
-}
-
-// An Ender is a [Receiver] that can use a link whose peer has finished writing
-// and still reads (a TCP half-close, `printf … | nc`). Ended is called once, after
-// the last message; the link stays open until the receiver closes it. Links of
-// receivers that are no Enders are closed in order then.
-type Ender interface {
-	Ended(now time.Time)
 }

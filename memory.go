@@ -174,10 +174,13 @@ func (m *memory) take(p *Publication, sum *memSum) (*Publication, error) {
 	return p, nil
 }
 
-// Forget forgets what is kept of a channel.
+// Forget forgets what is kept of a channel. Followers hear of it between what is
+// forgotten and what is not.
 func (m *memory) Forget(ctx context.Context, channel string) error {
-	upTo, more := ^uint64(0), true
-	for more {
+	told := make(chan struct{})
+	it := memItem{forgot: channel, done: func(*Publication, error) { close(told) }}
+	upTo, more, drain := uint64(0), true, false
+	for first := true; more; first = false {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -186,11 +189,21 @@ func (m *memory) Forget(ctx context.Context, channel string) error {
 			m.mu.Unlock()
 			return errMemClosed
 		}
-		upTo = min(upTo, m.log.last)
+		if first {
+			upTo, drain = m.log.last, m.feed.add(it)
+		}
 		more = m.log.forget(channel, upTo, m.now(), memHold)
 		m.mu.Unlock()
+		if first && drain {
+			m.drain(memTurn)
+		}
 	}
-	return nil
+	select {
+	case <-told:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Keeps reports whether the broker keeps history of a channel.

@@ -30,6 +30,7 @@ type memFeed struct {
 	next      int            // in batch: whose publisher is told next
 	end       int            // in batch: of the piece that followers hear of
 	told      []*Publication // what followers are to hear
+	forgotten []string       // and after it
 	turn      int            // who of them
 }
 
@@ -53,14 +54,15 @@ const (
 	memBatch = 4 * memTurn
 )
 
-// A memItem is what is to be told: the outcome of a Publish, or that somebody comes
-// or goes.
+// A memItem is what is to be told: the outcome of a Publish or Forget, or that
+// somebody comes or goes.
 type memItem struct {
-	p     *Publication
-	done  func(*Publication, error)
-	err   error
-	fresh bool // followers hear of p
-	do    func()
+	p      *Publication
+	done   func(*Publication, error)
+	err    error
+	fresh  bool   // followers hear of p
+	forgot string // they hear that this channel was forgotten
+	do     func()
 }
 
 type memFollower struct {
@@ -163,11 +165,18 @@ func (f *memFeed) tell() int {
 }
 
 // gather finds the end of the next piece, and what followers are to hear of it: those
-// come and go between pieces. The slice is theirs.
+// come and go between pieces. What is published behind what was forgotten is of the
+// next. The slices are theirs.
 func (f *memFeed) gather() {
 	most := min(memTurn, len(f.batch)-f.next)
 	for f.end < f.next+most && f.batch[f.end].do == nil {
-		if it := &f.batch[f.end]; it.fresh {
+		it := &f.batch[f.end]
+		if it.forgot != "" {
+			f.forgotten = append(f.forgotten, it.forgot)
+		} else if f.forgotten != nil {
+			break
+		}
+		if it.fresh {
 			f.last = it.p.Number
 			if f.told == nil && len(f.followers) > 0 {
 				f.told = make([]*Publication, 0, most)
@@ -182,14 +191,14 @@ func (f *memFeed) gather() {
 
 // spread tells followers.
 func (f *memFeed) spread() {
-	if len(f.told) == 0 {
+	if len(f.told) == 0 && f.forgotten == nil {
 		return
 	}
 	for f.turn < len(f.followers) {
 		f.turn++
-		f.followers[f.turn-1].sink(Feed{Epoch: f.epoch, Last: f.last, Publications: f.told})
+		f.followers[f.turn-1].sink(Feed{Epoch: f.epoch, Last: f.last, Publications: f.told, Forgotten: f.forgotten})
 	}
-	f.turn, f.told = 0, nil
+	f.turn, f.told, f.forgotten = 0, nil, nil
 }
 
 // Follow comes and goes by the queue, so its place in the order is exact. It

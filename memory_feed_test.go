@@ -38,7 +38,7 @@ func (e *memEar) hear(f Feed) {
 		e.last = p.Number
 		e.n++
 	}
-	if f.Last != e.last || len(f.Publications) == 0 || len(f.Publications) > memTurn {
+	if f.Last != e.last || len(f.Publications)+len(f.Forgotten) == 0 || len(f.Publications) > memTurn {
 		e.t.Errorf("%d publications up to %d say that %d is the last", len(f.Publications), e.last, f.Last)
 	}
 }
@@ -106,6 +106,56 @@ func TestMemoryOrder(t *testing.T) {
 			t.Errorf("it went %q, want %q", said, want)
 		}
 	})
+}
+
+// TestMemoryTellsOfForgetting forgets between publications, while somebody else tells
+// the followers.
+func TestMemoryTellsOfForgetting(t *testing.T) {
+	memTest(t, nil, func(t *testing.T, m *memory) {
+		var heard []string
+		forgets := make(chan error, 2)
+		stop := m.follow(func(f Feed) {
+			for _, p := range f.Publications {
+				heard = append(heard, p.Channel)
+			}
+			if len(f.Forgotten) > 0 {
+				heard = append(heard, fmt.Sprint(f.Forgotten, f.Last))
+			}
+			switch f.Last {
+			case 1: // what follows waits until this returns
+				memLater(m, "a")
+				for _, name := range []string{"a", "b"} {
+					go func() { forgets <- m.Forget(context.Background(), name) }()
+					synctest.Wait()
+				}
+				memLater(m, "a")
+				if len(forgets) > 0 {
+					t.Error("Forget did not wait until followers have heard")
+				}
+			}
+		})
+		memPut(t, m, "a")
+		for range 2 {
+			if err := <-forgets; err != nil {
+				t.Error(err)
+			}
+		}
+		stop()
+		if got, want := fmt.Sprint(heard), "[a a [a b] 2 a]"; got != want {
+			t.Errorf("heard %s, want %s", got, want)
+		}
+		if got := memHistory(t, m, &Range{Channels: []string{"a"}}); got != "a3" {
+			t.Errorf("kept is %s", got)
+		}
+		if err := m.Forget(t.Context(), "a"); err != nil { // that nobody follows
+			t.Error(err)
+		}
+	})
+}
+
+// memLater publishes without waiting for it.
+func memLater(m *memory, channel string) {
+	m.Publish(&Publication{Channel: channel}, func(*Publication, error) {})
 }
 
 // TestMemoryAtOnce has publishers, followers and readers that know nothing of each

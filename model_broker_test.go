@@ -85,9 +85,10 @@ func (b *modelBroker) Follow(ctx context.Context, sink func(longwire.Feed)) erro
 				continue
 			}
 			one := feeds[len(feeds)-1]
-			one.Publications = nil
+			one.Publications, one.Forgotten = nil, nil
 			for _, f := range feeds {
 				one.Publications = append(one.Publications, f.Publications...)
+				one.Forgotten = append(one.Forgotten, f.Forgotten...)
 			}
 			if ctx.Err() == nil {
 				sink(one)

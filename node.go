@@ -31,7 +31,7 @@ type Options struct {
 	// ResumeWindow is how long a session without a link waits for its peer to come
 	// back. Zero means 30 s, negative ends sessions with their links.
 	ResumeWindow time.Duration
-	// MaxMessage bounds the data of a publication or call, in bytes. Zero means 1 MiB.
+	// MaxMessage bounds the data of a publication, call or send, in bytes. Zero means 1 MiB.
 	MaxMessage int
 	// MaxSubscriptions bounds a session's subscriptions. Zero means 1,024.
 	MaxSubscriptions int

@@ -12,15 +12,15 @@ import (
 // that no hook is asked about is obeyed on the loop at once. Others are queued for
 // a goroutine, and so are those behind them; see work.go.
 
-// take takes up a frame.
-func (s *Session) take(now time.Time, l *line, p []byte) {
+// take takes up a frame, which may be refused already.
+func (s *Session) take(now time.Time, l *line, p []byte, refused *wire.Error) {
 	if s.busy() || s.more != nil && s.more.queue != nil {
-		s.enqueue(l, p)
+		s.enqueue(l, p, refused)
 		return
 	}
 	f := &s.hub.frame
-	err := parse(f, p)
-	if !l.late && (err == nil || s.flags&sPolled != 0) { // a POST opens a session whatever it says
+	err := read(f, p, refused)
+	if refused == nil && !l.late && (err == nil || s.flags&sPolled != 0) { // a POST opens a session whatever it says
 		l.late = true
 		if s.begins(now, l, f, p, err == nil) {
 			return
@@ -28,15 +28,24 @@ func (s *Session) take(now time.Time, l *line, p []byte) {
 	}
 	switch {
 	case s.mustWait(f, err):
-		s.enqueue(l, p)
+		s.enqueue(l, p, refused)
 	case err != nil:
 		s.refuse(l, f.ID, err)
 	case s.node.hooked(f.Op):
-		s.enqueue(l, p)
+		s.enqueue(l, p, nil)
 		s.work()
 	default:
 		s.obey(now, l, f)
 	}
+}
+
+// read parses a frame; one that is refused already only for its id.
+func read(f *wire.Frame, p []byte, refused *wire.Error) error {
+	err := parse(f, p)
+	if refused != nil {
+		return refused
+	}
+	return err
 }
 
 // parse parses a frame that may have to be parsed again elsewhere.
@@ -61,7 +70,7 @@ func (s *Session) begins(now time.Time, l *line, f *wire.Frame, p []byte, legibl
 		return false
 	}
 	l.connect(now, &connecting{told: s.flags&sPolled != 0})
-	s.enqueue(l, p)
+	s.enqueue(l, p, nil)
 	return true
 }
 
@@ -78,11 +87,11 @@ func (s *Session) obey(now time.Time, l *line, f *wire.Frame) {
 		err = s.obeyPublish(l, f)
 	case wire.OpPing:
 		s.reply(l, wire.AppendPong(s.hub.scratch[:0], f.ID))
-	case wire.OpPong, wire.OpSend: // nobody hears a send
+	case wire.OpPong:
 	case wire.OpConnect:
 		err = errLateConnect
-	case wire.OpCall:
-		err = errNoCalls
+	case wire.OpSend, wire.OpCall:
+		err = s.unheard(f)
 	case wire.OpPresence:
 		err = errNoPresence
 	case wire.OpRefresh:
@@ -92,10 +101,13 @@ func (s *Session) obey(now time.Time, l *line, f *wire.Frame) {
 	}
 	switch {
 	case err == nil:
-	case f.Op == wire.OpPublish:
-		s.acknowledge(l, f.ID, "").done(nil, err)
+	case early(f.Op):
+		s.refuseInTurn(l, f.ID, err)
 	default:
 		s.refuse(l, f.ID, err)
+	}
+	if s.line == l && s.owed.Load() >= maxOwed {
+		s.pace(l)
 	}
 }
 
@@ -105,16 +117,18 @@ var (
 	errNoPresence  = wire.Errorf(wire.CodeNotFound, "presence is off for this channel")
 )
 
+// unheard takes up a send or call that there is no hook for. It is refused for what
+// it would be refused for otherwise.
+func (s *Session) unheard(f *wire.Frame) error {
+	if _, _, _, err := s.node.valueOf(f); err != nil || f.Op == wire.OpSend {
+		return err
+	}
+	return errNoCalls
+}
+
 // refuse answers a frame with an error.
 func (s *Session) refuse(l *line, id uint64, err error) {
 	s.reply(l, wire.AppendError(s.hub.scratch[:0], id, s.node.errorOf(err)))
-}
-
-// refuseLegibly refuses a frame that is not taken up, with its id if it has one.
-func (s *Session) refuseLegibly(l *line, p []byte, err error) {
-	f := &s.hub.frame
-	_ = parse(f, p) // for the id, whatever else
-	s.refuse(l, f.ID, err)
 }
 
 // errorOf returns err as what may be told to a peer.
@@ -213,18 +227,19 @@ func (s *Session) replySubscribed(now time.Time, l *line, id uint64, t *sub, gap
 	s.reply(l, b)
 }
 
-// maySubscribe checks what no hook is asked about.
+// maySubscribe checks what no hook is asked about, and in its place, first, whether the name
+// is for the session.
 func (s *Session) maySubscribe(name string) error {
 	if err := wire.CheckPattern(name); err != nil {
 		return err
-	}
-	if s.find(name) != nil {
-		return &wire.Error{Code: wire.CodeAlreadySubscribed}
 	}
 	if s.node.opts.Handler.Subscribe == nil {
 		if err := s.mayName(name); err != nil {
 			return err
 		}
+	}
+	if s.find(name) != nil {
+		return &wire.Error{Code: wire.CodeAlreadySubscribed}
 	}
 	if most := s.node.opts.MaxSubscriptions; len(s.subs) >= most {
 		return errTooMany(most)
@@ -256,9 +271,6 @@ func (s *Session) obeyPublish(l *line, f *wire.Frame) error {
 		return err
 	}
 	s.publish(l, f.ID, p)
-	if s.line == l && s.owed.Load() >= maxOwed {
-		s.pace(l)
-	}
 	return nil
 }
 
@@ -276,14 +288,12 @@ func (s *Session) publicationOf(f *wire.Frame) (*Publication, error) {
 	if err := wire.CheckChannel(p.Channel); err != nil {
 		return nil, err
 	}
-	t, data, contentType, err := f.Value(nil)
-	if err != nil {
+	var contentType []byte
+	var err error
+	if p.Kind, p.Data, contentType, err = s.node.valueOf(f); err != nil {
 		return nil, err
 	}
-	if most := s.node.opts.MaxMessage; len(data) > most {
-		return nil, wire.Errorf(wire.CodeTooLarge, "the data of a publication has at most %d bytes here, this one has %d", most, len(data))
-	}
-	p.Kind, p.Data, p.ContentType = Kind(t), data, string(contentType)
+	p.ContentType = string(contentType)
 	p.Headers, err = f.HeaderMap()
 	return p, err
 }

@@ -7,7 +7,7 @@ import "time"
 type Publication struct {
 	Channel string
 	Kind    Kind
-	// ContentType is the full media type where it says more than Kind does, such
+	// ContentType is the full media type of what is Binary and yet more than that, such
 	// as image/png; empty otherwise.
 	ContentType string
 	// Data is the bytes. JSON is compacted: no white space between its tokens.
@@ -42,6 +42,6 @@ type PublishOptions struct {
 	Kind        Kind
 	ContentType string            // see Publication
 	From        string            // see Publication
-	Key         string            // see Publication; at most 128 bytes
-	Headers     map[string]string // at most 16, with at most 4 KiB in all
+	Key         string            // see Publication; at most 128 bytes of UTF-8
+	Headers     map[string]string // at most 16, with at most 4 KiB of UTF-8 in all; copied
 }

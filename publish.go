@@ -1,16 +1,16 @@
 package longwire
 
 import (
-	"bytes"
 	"context"
+	"maps"
 	"time"
-	"unicode/utf8"
 
 	"github.com/longwire/longwire/wire"
 )
 
 // Publish publishes data to a channel, and returns its position once the broker
-// has it as safely as it keeps anything. It must not be called on a loop. Errors that cross the
+// has it as safely as it keeps anything. It must not be called on a loop. What a
+// client could not publish is refused as a client's is. Errors that cross the
 // wire are *[wire.Error]; if ctx ends first, that of ctx, and then it may or may
 // not be published.
 func (n *Node) Publish(ctx context.Context, channel string, data []byte, o *PublishOptions) (Position, error) {
@@ -44,37 +44,16 @@ func (n *Node) PublishFunc(channel string, data []byte, o *PublishOptions, done 
 	})
 }
 
-// publication checks what a program publishes. The data is copied.
+// publication returns what a program publishes, with bytes of its own.
 func (n *Node) publication(channel string, data []byte, o *PublishOptions) (*Publication, error) {
 	if o == nil {
 		o = &PublishOptions{}
 	}
-	if err := wire.CheckChannel(channel); err != nil {
+	p := &Publication{Channel: channel, Kind: o.Kind, ContentType: o.ContentType, From: o.From, Key: o.Key, Headers: maps.Clone(o.Headers)}
+	if err := p.checkBeside(); err != nil {
 		return nil, err
 	}
-	p := &Publication{Channel: channel, Kind: o.Kind, ContentType: o.ContentType, From: o.From, Key: o.Key, Headers: o.Headers}
 	return p, n.fill(p, data)
-}
-
-// fill puts a copy of data, checked and compacted, into p.
-func (n *Node) fill(p *Publication, data []byte) error {
-	if most := n.opts.MaxMessage; len(data) > most {
-		return wire.Errorf(wire.CodeTooLarge, "the data of a publication has at most %d bytes here, this one has %d", most, len(data))
-	}
-	switch p.Kind {
-	case JSON:
-		if err := wire.CheckJSON(data); err != nil {
-			return err
-		}
-		p.Data = wire.AppendCompact(make([]byte, 0, len(data)), data)
-		return nil
-	case Text:
-		if !utf8.Valid(data) {
-			return &wire.Error{Code: wire.CodeBadUTF8}
-		}
-	}
-	p.Data = bytes.Clone(data)
-	return nil
 }
 
 // publish hands a publication to the broker. It never waits.
@@ -132,7 +111,8 @@ func (s *Session) publish(l *line, id uint64, p *Publication) {
 	s.node.publish(p, s.acknowledge(l, id, p.Channel).done)
 }
 
-// An ack is the answer to a publish frame on its way to the session's loop. Those of
+// An ack is the answer to a publish frame on its way to the session's loop, or the
+// refusal of another that was taken up meanwhile. Those of
 // one session are given in order, whatever the broker's: each waits for the one
 // before it, and frames of another kind, which are answered at once, are not
 // taken up while there are any (mustWait).
@@ -195,14 +175,23 @@ func (a *ack) give() {
 // mustWait reports whether a frame is not to be taken up while publications
 // before it wait for their answers: its own would overtake them.
 func (s *Session) mustWait(f *wire.Frame, err error) bool {
-	if s.acks.Load() == nil {
-		return false
-	}
-	switch f.Op {
+	return s.acks.Load() != nil && (err != nil || !early(f.Op))
+}
+
+// early reports whether frames of an op may be taken up while publications before
+// them wait for their answers: they have none, or it is given by whoever is called,
+// or in its turn. That is how they are to be refused then.
+func early(op wire.Op) bool {
+	switch op {
 	case wire.OpPublish, wire.OpCall, wire.OpSend, wire.OpPong:
-		return err != nil
+		return true
 	}
-	return true
+	return false
+}
+
+// refuseInTurn refuses a frame behind the answers to publications before it.
+func (s *Session) refuseInTurn(l *line, id uint64, err error) {
+	s.acknowledge(l, id, "").done(nil, err)
 }
 
 // answered goes on with a peer that was held back because much was owed to it,

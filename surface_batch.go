@@ -300,18 +300,15 @@ func (s *surface) publicationOf(parser *content.Batch, channel string, line []by
 	if err != nil {
 		return nil, err
 	}
-	kind, data, contentType, err := f.Value(nil)
+	kind, data, contentType, err := s.node.valueOf(f)
 	if err != nil {
 		return nil, err
-	}
-	if most := s.node.opts.MaxMessage; len(data) > most {
-		return nil, wire.Errorf(wire.CodeTooLarge, "the data has %d bytes; %d are the most", len(data), most)
 	}
 	headers, err := f.HeaderMap()
 	if err != nil {
 		return nil, err
 	}
 	return &Publication{
-		Channel: channel, Kind: Kind(kind), ContentType: string(contentType), Data: data, Key: string(f.Key), Headers: headers,
+		Channel: channel, Kind: kind, ContentType: string(contentType), Data: data, Key: string(f.Key), Headers: headers,
 	}, nil
 }

@@ -100,7 +100,6 @@ func (s *surface) forget(channel string) http.HandlerFunc {
 		}
 		if err == nil {
 			err = f.Forget(r.Context(), channel)
-			s.node.recent.forget()
 		}
 		if err != nil {
 			s.problem(w, err)

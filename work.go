@@ -28,8 +28,9 @@ type frames struct {
 }
 
 type waitingFrame struct {
-	l *line
-	n int
+	l       *line
+	n       int
+	refused *wire.Error // it is not taken up; nil mostly
 }
 
 var framesPool = sync.Pool{New: func() any { return new(frames) }}
@@ -46,14 +47,14 @@ func (q *frames) free() {
 	}
 }
 
-// enqueue has a frame wait.
-func (s *Session) enqueue(l *line, p []byte) {
+// enqueue has a frame wait, or its refusal.
+func (s *Session) enqueue(l *line, p []byte, refused *wire.Error) {
 	m := s.rare()
 	if m.queue == nil {
 		m.queue = framesPool.Get().(*frames)
 	}
 	m.queue.buf = append(m.queue.buf, p...)
-	m.queue.items = append(m.queue.items, waitingFrame{l, len(p)})
+	m.queue.items = append(m.queue.items, waitingFrame{l, len(p), refused})
 	if m.queue.full() && s.line == l {
 		s.pace(l)
 	}
@@ -84,8 +85,8 @@ func (q *frames) mustWait(s *Session) bool {
 	if s.acks.Load() == nil || len(q.items) == 0 {
 		return false
 	}
-	f := &wire.Frame{}
-	return s.mustWait(f, parse(f, q.buf[:q.items[0].n]))
+	f, it := &wire.Frame{}, q.items[0]
+	return s.mustWait(f, read(f, q.buf[:it.n], it.refused))
 }
 
 // Work takes up the frames. One that subscribes may have to wait for history;
@@ -97,7 +98,7 @@ func (j *job) Work() {
 	for len(j.q.items) > 0 {
 		it := j.q.items[0]
 		p := j.q.buf[:it.n]
-		err := parse(f, p)
+		err := read(f, p, it.refused)
 		if s.mustWait(f, err) {
 			break
 		}
@@ -148,20 +149,24 @@ func (s *Session) goOn(now time.Time) {
 // of it then.
 func (j *job) take(l *line, p []byte) {
 	s, f := j.s, &j.frame
-	if !s.node.hooked(f.Op) {
+	var err error
+	switch {
+	case s.node.hooked(f.Op):
+		err = s.node.survive(func() error { return j.ask(l, f) })
+	case f.Op == wire.OpCall || f.Op == wire.OpSend: // not by the loop: it may be refused behind what the next frame publishes
+		err = s.unheard(f)
+	default:
 		own := append([]byte(nil), p...)
 		s.hub.loop.PostTask(effect(func(now time.Time) {
 			if f := &s.hub.frame; parse(f, own) == nil && (f.Op == wire.OpPublish || s.line == l) {
 				s.obey(now, l, f)
 			}
 		}))
-		return
 	}
-	err := s.node.survive(func() error { return j.ask(l, f) })
 	switch {
 	case err == nil:
-	case f.Op == wire.OpPublish:
-		s.acknowledge(l, f.ID, "").done(nil, err)
+	case early(f.Op):
+		s.refuseInTurn(l, f.ID, err)
 	default:
 		s.later(l, f.ID, err)
 	}
@@ -200,23 +205,13 @@ func (j *job) ask(l *line, f *wire.Frame) error {
 	case wire.OpSubscribe:
 		return s.askSubscribe(ctx, l, f)
 	case wire.OpPublish:
-		p, err := s.publicationOf(f)
-		if err == nil {
-			err = h.Publish(ctx, s, p)
-		}
-		if err == nil {
-			err = wire.CheckChannel(p.Channel) // the hook may have changed it
-		}
-		if err == nil {
-			s.publish(l, f.ID, p)
-		}
-		return err
+		return s.askPublish(ctx, l, f)
 	case wire.OpCall:
 		return s.call(l, f)
 	case wire.OpSend:
-		t, data, _, err := f.Value(nil)
+		kind, data, _, err := s.node.valueOf(f)
 		if err == nil {
-			h.Send(s, string(f.Method), Kind(t), data)
+			h.Send(s, string(f.Method), kind, data)
 		}
 		return err
 	case wire.OpHistory:
@@ -224,6 +219,23 @@ func (j *job) ask(l *line, f *wire.Frame) error {
 	case wire.OpRefresh:
 		return s.askRefresh(ctx, l, f)
 	}
+	return nil
+}
+
+// askPublish publishes what the hook makes of a publication.
+func (s *Session) askPublish(ctx context.Context, l *line, f *wire.Frame) error {
+	p, err := s.publicationOf(f)
+	if err != nil {
+		return err
+	}
+	kind, data := p.Kind, p.Data
+	if err := s.node.opts.Handler.Publish(ctx, s, p); err != nil {
+		return err
+	}
+	if err := s.node.changed(p, kind, data); err != nil {
+		return err
+	}
+	s.publish(l, f.ID, p)
 	return nil
 }
 

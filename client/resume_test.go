@@ -258,7 +258,7 @@ func TestBackoffNext(t *testing.T) {
 	}{
 		{"first", 0, errors.New("x"), 500 * time.Millisecond, false},
 		{"third", 2, errors.New("x"), 2 * time.Second, false},
-		{"later", 1 << 40, errors.New("x"), 20 * time.Second, false},
+		{"later", 1 << 30, errors.New("x"), 20 * time.Second, false},
 		{"hint", 3, &wire.Error{Code: wire.CodeGoingAway, Retry: time.Minute}, time.Minute, true},
 		{"hint of a code that does not help", 3, &wire.Error{Code: wire.CodeForbidden, Retry: time.Minute}, time.Minute, true},
 		{"a code", 0, &wire.Error{Code: wire.CodeLifetime}, 500 * time.Millisecond, false},

@@ -125,12 +125,12 @@ func (r *frameReader) set(m member, to *[]byte, raw []byte) {
 	case aString:
 		if raw = raw[1 : len(raw)-1]; r.last&escaped != 0 {
 			r.escapes.add(m)
-		} else if len(raw) > rule.max {
+		} else if uint64(len(raw)) > rule.max {
 			r.wrong(m)
 		}
 		*to = raw
 	case anInteger:
-		n, ok := integer(raw, uint64(rule.max))
+		n, ok := integer(raw, rule.max)
 		if !ok {
 			r.wrong(m)
 			return
@@ -204,7 +204,7 @@ func (r *frameReader) unescape() {
 		m := set.first()
 		_, to := r.f.member([]byte(m.String()))
 		*to = appendUnescaped((*to)[:0], *to)
-		if len(*to) > rules[m].max {
+		if uint64(len(*to)) > rules[m].max {
 			r.wrong(m)
 		}
 	}

@@ -114,5 +114,3 @@ func (f *Frame) HeaderMap() (map[string]string, error) {
 		headers[name] = string(value)
 	}
 }
-
-var errHeaders = Errorf(CodeBadFrame, "headers are at most %d, with at most %d bytes in names and values", MaxHeaders, MaxHeaderBytes)

@@ -62,7 +62,7 @@ func (k kind) begins(c byte) bool {
 type rule struct {
 	name  string
 	kind  kind
-	max   int // bytes of a string, or the largest integer
+	max   uint64 // bytes of a string, or the largest integer; an int of 32 bits has no room for MaxID
 	words string
 }
 

@@ -202,12 +202,15 @@ func (h *Handler) leaveEngine() {
 	}
 }
 
+// A leaver is a [longwire.Receiver] that has last words.
+type leaver interface{ Leave(now time.Time) }
+
 // endTask closes a link because its engine is closed.
 type endTask link
 
 func (t *endTask) Run(now time.Time) {
 	l := (*link)(t)
-	if r, ok := l.recv.(longwire.Leaver); ok && l.state&closing == 0 {
+	if r, ok := l.recv.(leaver); ok && l.state&closing == 0 {
 		r.Leave(now)
 	}
 	l.Close(longwire.Close{Code: wire.CodeGoingAway})

@@ -98,9 +98,12 @@ func (l *link) Close(c longwire.Close) {
 	l.sock.Close(&c, wire.FlushTimeout)
 }
 
+// A leaver is a [longwire.Receiver] that has last words.
+type leaver interface{ Leave(now time.Time) }
+
 // Leave hears that the engine ends.
 func (l *link) Leave(now time.Time) {
-	if r, ok := l.recv.(longwire.Leaver); ok {
+	if r, ok := l.recv.(leaver); ok {
 		r.Leave(now)
 	}
 	l.Close(longwire.Close{Code: wire.CodeGoingAway})
@@ -171,11 +174,14 @@ func (l *link) End(now time.Time, rest []byte) {
 	}
 }
 
+// An ender is a [longwire.Receiver] with use for a link whose peer has finished writing.
+type ender interface{ Ended(now time.Time) }
+
 // tellEnd lets a receiver keep the link that has use for one that can only be
 // written.
 func (l *link) tellEnd(now time.Time) {
 	l.state &^= untold
-	if e, ok := l.recv.(longwire.Ender); ok {
+	if e, ok := l.recv.(ender); ok {
 		e.Ended(now)
 		return
 	}

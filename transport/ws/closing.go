@@ -38,9 +38,12 @@ func (l *link) Close(c longwire.Close) {
 	l.sock.Loop().After(closeWait, &l.timer)
 }
 
+// A leaver is a [longwire.Receiver] that has last words.
+type leaver interface{ Leave(now time.Time) }
+
 // Leave hears that the engine ends.
 func (l *link) Leave(now time.Time) {
-	if r, ok := l.recv.(longwire.Leaver); ok {
+	if r, ok := l.recv.(leaver); ok {
 		r.Leave(now)
 	}
 	l.Close(longwire.Close{Code: wire.CodeGoingAway})
