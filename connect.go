@@ -325,6 +325,9 @@ func (s *Session) attach(now time.Time, l *line, c *connecting, p *Peer) {
 	}
 	s.stopWaiting()
 	s.line, l.s = l, s
+	if p, ok := l.link.(polled); ok && s.more != nil {
+		p.NumberOn(s.more.number)
+	}
 	if c.byID {
 		c.listed, c.wishes, c.named = false, nil, nil // the address is as it was when the session began
 	}
