@@ -208,6 +208,50 @@ func TestLatePoll(t *testing.T) {
 	}
 }
 
+// TestHead asks for headers only: no answer is taken or acknowledged, no poll that
+// waits is superseded, no session begins, and nobody waits.
+func TestHead(t *testing.T) {
+	inBubble(t, openToAll, func(t *testing.T, r *rig) {
+		head := func(path, media string, header ...string) {
+			t.Helper()
+			begun := time.Now()
+			a := r.do("HEAD", path, "", header...)
+			if a.status != 200 || a.body != "" || !strings.HasPrefix(a.header.Get("Content-Type"), media) || time.Since(begun) > 0 {
+				t.Errorf("HEAD %s was answered %+v after %v", path, a, time.Since(begun))
+			}
+		}
+		s, begun := r.begin(`{"op":"connect","id":1,"subscribe":[{"channel":"x"}]}`)
+		poll := "/connect/" + s.session
+		head(poll, "application/json", "Longwire-Secret", s.secret)
+		head(poll+"?ack=1", "application/json", "Longwire-Secret", s.secret)
+		if again := s.poll("wait=20s"); again.body != begun.body {
+			t.Errorf("after HEAD the answer is %+v, want %s", again, begun.body)
+		}
+		for _, header := range [][]string{nil, {"Longwire-Secret", "x"}} {
+			if a := r.do("HEAD", poll, "", header...); a.status != 403 {
+				t.Errorf("HEAD with %v was answered %+v", header, a)
+			}
+		}
+		answer := make(chan polling)
+		go func() { answer <- s.poll("wait=20s&ack=1") }()
+		synctest.Wait()
+		head(poll+"?ack=1", "application/json", "Longwire-Secret", s.secret)
+
+		head("/channels/x?wait=20s", "application/json")
+		head("/channels/x", "application/x-ndjson")
+		head("/channels/x?since=all", "text/event-stream", "Accept", "text/event-stream")
+		head("/connect?channel=x", "application/x-ndjson")
+		head("/connect?channel=x", "text/event-stream", "Accept", "text/event-stream")
+		if n := r.node.Subscribers("x"); n != 1 {
+			t.Errorf("%d are subscribed", n)
+		}
+		r.publish("x", "1")
+		if a := <-answer; a.Superseded || a.Answer != 2 || len(a.Messages) != 1 {
+			t.Errorf("the poll that waited was answered %+v", a)
+		}
+	})
+}
+
 // TestPollCut cuts polls that wait: what is answered to nobody is given again.
 func TestPollCut(t *testing.T) {
 	inBubble(t, openToAll, func(t *testing.T, r *rig) {

@@ -78,8 +78,9 @@ func (l *link) NumberOn(from uint64) {
 	}
 }
 
-// ServePoll answers a GET that polls the link, with ?wait=25s&ack=N. That the
-// client may do so is for the caller to know. Any goroutine.
+// ServePoll answers a GET that polls the link, with ?wait=25s&ack=N; HEAD gets the
+// header alone, and polls nothing. That the client may do so is for the caller to
+// know. Any goroutine.
 func (l *link) ServePoll(w http.ResponseWriter, r *http.Request) {
 	if l.poll == nil {
 		wire.WriteProblem(w, 0, errNoPolls)
@@ -88,6 +89,10 @@ func (l *link) ServePoll(w http.ResponseWriter, r *http.Request) {
 	a, err := newAsk(l, r.URL.Query())
 	if err != nil {
 		wire.WriteProblem(w, 0, err)
+		return
+	}
+	if r.Method == http.MethodHead {
+		l.h.setHeader(w.Header(), l.enc) // at once: an answer whose body nobody gets must not be taken for given
 		return
 	}
 	a.serve(w, r)
