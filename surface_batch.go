@@ -3,6 +3,7 @@ package longwire
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -96,7 +97,7 @@ func (s *surface) publishLines(w http.ResponseWriter, r *http.Request, channel s
 	b.lines.Buffer(nil, wire.MaxFrame(s.node.opts.MaxMessage))
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Cache-Control", "no-store")
-	go b.read() // answer returns after it
+	go b.read(r.Context()) // answer returns after it
 	b.answer()
 }
 
@@ -112,12 +113,12 @@ func perLine(h http.Header) error {
 }
 
 // read publishes the lines of the body.
-func (b *batch) read() {
+func (b *batch) read(ctx context.Context) {
 	defer close(b.order)
 	for b.lines.Scan() && b.lines.Err() == nil { // else the last line is not whole; see arriving
 		b.line++
 		if line := b.lines.Bytes(); len(bytes.TrimSpace(line)) > 0 {
-			b.publish(line)
+			b.publish(ctx, line)
 		}
 	}
 	if err := b.lines.Err(); err != nil {
@@ -126,8 +127,8 @@ func (b *batch) read() {
 	}
 }
 
-// publish publishes a line, when there is room for it.
-func (b *batch) publish(line []byte) {
+// publish publishes a line, when there is room for it, here and in the hubs.
+func (b *batch) publish(ctx context.Context, line []byte) {
 	u := b.begin(len(line))
 	p, err := b.s.publicationOf(b.parser, b.channel, line)
 	if err != nil {
@@ -135,6 +136,10 @@ func (b *batch) publish(line []byte) {
 		return
 	}
 	u.subscribers = b.s.node.Subscribers(b.channel)
+	if err := b.s.node.calm(ctx); err != nil {
+		u.end(nil, err)
+		return
+	}
 	b.s.node.publish(p, u.end)
 }
 
