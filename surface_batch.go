@@ -18,7 +18,8 @@ import (
 // answer on each line of the response, in the same order (docs/protocol.md,
 // section 5.2). A line that is refused, or fails, is answered with its error and
 // keeps none of the others from being published; an empty one is passed over. A
-// line that is too long ends the batch, as a body that does not arrive does.
+// line that is too long ends the batch, as a body that does not arrive does, and the
+// end of the node.
 //
 // One goroutine reads lines and publishes them, up to maxUnderWay or
 // maxUnderWayBytes ahead of what was answered; the request's own answers as the
@@ -80,6 +81,9 @@ func (s *surface) publishLines(w http.ResponseWriter, r *http.Request, channel s
 		s: s, w: w, rc: http.NewResponseController(w), channel: channel, parser: content.NewBatch(channel),
 		order: make(chan *underWay, maxUnderWay), free: make(chan *underWay, maxUnderWay),
 	}
+	if in, ok := r.Body.(*intake); ok {
+		in.noGrace()
+	}
 	body := &arriving{Reader: r.Body, rc: b.rc, left: maxBatch, stopped: &b.stopped}
 	switch {
 	case r.ContentLength >= 0 && r.ContentLength <= smallBatch:
@@ -117,7 +121,12 @@ func (b *batch) read(ctx context.Context) {
 	defer close(b.order)
 	for b.lines.Scan() && b.lines.Err() == nil { // else the last line is not whole; see arriving
 		b.line++
-		if line := b.lines.Bytes(); len(bytes.TrimSpace(line)) > 0 {
+		switch line := b.lines.Bytes(); {
+		case len(bytes.TrimSpace(line)) == 0:
+		case b.s.node.ending.Load():
+			b.begin(0).end(nil, b.s.node.goAway(0))
+			return
+		default:
 			b.publish(ctx, line)
 		}
 	}
@@ -290,6 +299,9 @@ func (a *arriving) Read(p []byte) (int, error) {
 
 // endOf says why a batch ends before its body does.
 func endOf(err error) error {
+	if e, ok := errors.AsType[*wire.Error](err); ok { // see intake
+		return e
+	}
 	switch {
 	case errors.Is(err, bufio.ErrTooLong):
 		return wire.Errorf(wire.CodeTooLarge, "this line is too long; it and what follows is not published")

@@ -283,6 +283,26 @@ func TestBatchWaits(t *testing.T) {
 			writing.Wait()
 		})
 	})
+	t.Run("draining", func(t *testing.T) {
+		inBubble(t, func(c net.Conn, n *Node) {
+			io.WriteString(c, chunk+chunk)
+			begun := time.Now()
+			synctest.Wait()
+			n.Drain(context.Background())
+			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			list := lineAnswers(t, string(body))
+			if len(list) != 3 || list[1].Code != "" || list[2].Code != wire.CodeDraining || list[2].Line != 3 || *list[2].Retry <= 0 {
+				t.Errorf("%v: %s", err, body)
+			}
+			if d := time.Since(begun); d > 0 {
+				t.Errorf("it ended after %v", d)
+			}
+		})
+	})
 	t.Run("deaf", func(t *testing.T) {
 		inBubble(t, func(c net.Conn, n *Node) {
 			begun := time.Now()
