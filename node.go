@@ -70,6 +70,8 @@ type Node struct {
 	own      bool // broker is the node's
 	ctx      context.Context
 	cancel   context.CancelFunc
+	serving  context.Context // ends when nobody new is taken any more
+	ends     context.CancelFunc
 	began    time.Time
 	unlisten func()
 
@@ -95,6 +97,7 @@ func New(o *Options) (*Node, error) {
 	}
 	n.fillOptions()
 	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.serving, n.ends = context.WithCancel(n.ctx)
 	group := n.opts.Engine.Loops()
 	if len(group.Loops()) > maxHubs {
 		n.cancel()
@@ -111,7 +114,7 @@ func New(o *Options) (*Node, error) {
 		n.Close(context.Background())
 		return nil, fmt.Errorf("longwire: following the broker: %w", cmpErr(err))
 	}
-	n.unlisten = group.OnClose(func() { n.ending.Store(true) })
+	n.unlisten = group.OnClose(n.takeNobody)
 	return n, nil
 }
 
@@ -154,13 +157,19 @@ func newHub(n *Node, l *loop.Loop) *hub {
 	}
 }
 
+// takeNobody begins the end: no links, publications and bodies are taken any more.
+func (n *Node) takeNobody() {
+	n.ending.Store(true)
+	n.ends()
+}
+
 // Close ends the node: no publication is taken or handed out any more, sessions
 // that are left end with their links, and a broker of the node's own is closed. Drain, or
 // close the engine, before.
 func (n *Node) Close(ctx context.Context) error {
 	var err error
 	n.closed.Do(func() {
-		n.ending.Store(true)
+		n.takeNobody()
 		if n.unlisten != nil {
 			n.unlisten()
 		}
