@@ -48,7 +48,7 @@ func TestIntake(t *testing.T) {
 					t.Helper()
 					for _, d := range after {
 						at := <-w.set
-						if d == 0 != at.IsZero() || d > 0 && at.Sub(time.Now()) != d {
+						if d == 0 != at.IsZero() || d > 0 && time.Until(at) != d {
 							t.Errorf("a deadline %v from now, want %v", time.Until(at), d)
 						}
 					}
