@@ -46,6 +46,11 @@ func (s *Session) lost(now time.Time, c *Close) {
 
 // leaveLine parts the session from its link.
 func (s *Session) leaveLine() {
+	if s.line != nil {
+		if p, ok := s.line.link.(polled); ok && p.Numbered() > 0 {
+			s.rare().number = p.Numbered()
+		}
+	}
 	s.line = nil
 	s.pushOn()
 	s.flags &^= sFull | sOver | sHeld

@@ -139,7 +139,7 @@ func (s *Session) live(number uint64) {
 	m := s.more
 	m.catch.n, m.catch.only, m.catch.lost, m.catch.spots = 0, nil, nil, nil
 	m.nowTold(s.node, number, s.hub.loop.Now())
-	if m.untold == nil && m.queue == nil && m.posts == nil && m.away == nil && !m.catch.posted && !m.catch.reading && m.catch.first == nil {
+	if m.untold == nil && m.queue == nil && m.posts == nil && m.away == nil && m.number == 0 && !m.catch.posted && !m.catch.reading && m.catch.first == nil {
 		s.more = nil
 	}
 }

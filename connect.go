@@ -86,8 +86,12 @@ func (l *line) open(now time.Time) error {
 	}
 	c := &connecting{told: true, listed: q.Has("channel")}
 	from := q.Get("since")
-	if at, session, secret, ok := parseEventID(info.Header.Get("Last-Event-Id")); ok {
-		c.session, c.secret, c.byID, from = session, secret, true, at
+	if id := info.Header.Get("Last-Event-Id"); id != "" {
+		at, session, secret, ok := parseEventID(id)
+		if !ok {
+			return refuseEventID(info)
+		}
+		c.session, c.secret, c.byID, from = session, secret, session != "", at
 	}
 	for _, name := range q["channel"] {
 		c.add(name, from)
@@ -135,11 +139,27 @@ func bearer(h Header) string {
 	return ""
 }
 
-// parseEventID takes an id of an SSE stream apart: POSITION/SESSION.SECRET.
+// parseEventID takes an id of an SSE stream apart: POSITION/SESSION.SECRET. One of
+// the two may be missing: clients of sessions that have a position for each
+// subscription say none here, and readers have no session. Whether there is such a
+// session is not looked at.
 func parseEventID(s string) (at, session, secret string, ok bool) {
-	at, creds, ok1 := strings.Cut(s, "/")
-	session, secret, ok2 := strings.Cut(creds, ".")
-	return at, session, secret, ok1 && ok2
+	at, creds, named := strings.Cut(s, "/")
+	if _, ok = parsePosition(at); !named {
+		return at, "", "", ok
+	}
+	session, secret, whole := strings.Cut(creds, ".")
+	return at, session, secret, whole && (ok || at == "")
+}
+
+// refuseEventID refuses a link for its Last-Event-ID. An EventSource may come again,
+// and is made to leave the id out then: another refusal would stop it for good.
+func refuseEventID(info *LinkInfo) error {
+	c := &Close{Code: wire.CodeBadRequest, Reason: "Last-Event-ID is the last id of a stream of this address; leave it out to begin anew"}
+	if info.Transport == "sse" {
+		c.Retry = backSoon()
+	}
+	return c
 }
 
 func (t *token) make() {
@@ -325,6 +345,9 @@ func (s *Session) attach(now time.Time, l *line, c *connecting, p *Peer) {
 	}
 	s.stopWaiting()
 	s.line, l.s = l, s
+	if p, ok := l.link.(polled); ok && s.more != nil {
+		p.NumberOn(s.more.number)
+	}
 	if c.byID {
 		c.listed, c.wishes, c.named = false, nil, nil // the address is as it was when the session began
 	}

@@ -24,7 +24,7 @@ const (
 // fast as 500 per second. It returns when every one was told, and Disconnect has heard of it, or the context's
 // error. Call it before the engine, the broker and the http.Server are closed.
 func (n *Node) Drain(ctx context.Context) error {
-	n.ending.Store(true)
+	n.takeNobody()
 	var all []*Session
 	for s := range n.sessions.all() {
 		all = append(all, s)

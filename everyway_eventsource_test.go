@@ -91,6 +91,48 @@ func TestEventSourceComesBack(t *testing.T) {
 	})
 }
 
+// TestPositionAsID has an id without a session: a new one begins from there, whatever
+// the address says.
+func TestPositionAsID(t *testing.T) {
+	inBubble(t, openToAll, func(t *testing.T, r *rig) {
+		at := r.numbers("a", 1, 2)
+		r.numbers("a", 3, 4)
+		p := r.source("channel=a&since=all", string(at))
+		p.connected()
+		p.numbers("a", 3, 4)
+		p.silent()
+	})
+}
+
+// TestBadID comes with ids that this server never gives. It is refused, and an
+// EventSource, which would never come again after a status like that, is told to come
+// without the id.
+func TestBadID(t *testing.T) {
+	inBubble(t, openToAll, func(t *testing.T, r *rig) {
+		p := r.dial(way("sse"), ways.Options{})
+		session, at := p.session+"."+p.secret, string(r.publish("a", "1"))
+		for _, path := range []string{"/connect?channel=a", "/channels/a"} {
+			for _, id := range []string{"7", "yesterday", at + "-", "x/" + session, "all/" + session, at + "/", at + "/x", "/", "/x", "." + session} {
+				begun := r.node.Subscribers("a")
+				a := r.do("GET", path, "", "Last-Event-ID", id)
+				if a.status != 400 || !strings.Contains(a.body, `"code":"bad_request"`) || a.header.Get("Retry-After") != "" {
+					t.Errorf("%s with %q was answered %+v", path, id, a)
+				}
+				a = r.do("GET", path, "", "Last-Event-ID", id, "Accept", "text/event-stream")
+				if a.status != 200 || !strings.HasPrefix(a.body, "id\nretry: ") || !strings.Contains(a.body, "event: close\ndata: {\"code\":\"bad_request\"") {
+					t.Errorf("%s as EventSource with %q was answered %+v", path, id, a)
+				}
+				if n := r.node.Subscribers("a"); n != begun {
+					t.Errorf("%s with %q: %d are subscribed", path, id, n)
+				}
+			}
+		}
+		if a := r.do("POST", "/connect", `{"op":"connect"}`, "Last-Event-ID", "7"); a.status != 400 {
+			t.Errorf("POST was answered %+v", a)
+		}
+	})
+}
+
 // TestCutBeforeTheFirstEvent comes back with the id of the stream's first block.
 func TestCutBeforeTheFirstEvent(t *testing.T) {
 	inBubble(t, openToAll, func(t *testing.T, r *rig) {

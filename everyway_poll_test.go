@@ -132,6 +132,126 @@ func TestTwoPolls(t *testing.T) {
 	})
 }
 
+// resume posts a connect that resumes the session by a link of its own.
+func (s polled) resume() polling {
+	s.r.t.Helper()
+	frame := fmt.Sprintf(`{"op":"connect","id":1,"session":%q,"secret":%q}`, s.session, s.secret)
+	a := s.r.decode(s.r.do("POST", "/connect", frame), nil)
+	if a.status != 201 || len(a.Messages) == 0 || a.Messages[0].Op != "connected" || a.Messages[0].Session != s.session {
+		s.r.t.Fatalf("resuming was answered %+v", a)
+	}
+	return a
+}
+
+// TestLatePoll has polls of an earlier link of the session come late, with every
+// number that one had: none acknowledges an answer of the next link, or takes it from
+// the poll that waits.
+func TestLatePoll(t *testing.T) {
+	for name, between := range map[string]func(r *rig, s polled, ack int){
+		"at once": func(*rig, polled, int) {},
+		"while it waits": func(r *rig, s polled, ack int) {
+			done := make(chan struct{})
+			go func() { defer close(done); s.poll(fmt.Sprintf("wait=20s&ack=%d", ack)) }()
+			r.t.Cleanup(func() { <-done })
+			synctest.Wait()
+		},
+		"with something to tell": func(r *rig, _ polled, _ int) { r.publish("x", "unread") },
+		"lost before":            func(*rig, polled, int) { time.Sleep(61 * time.Second) },
+		"after a WebSocket": func(r *rig, s polled, _ int) {
+			p, err := r.tryDial(way("ws"), ways.Options{Resume: &ways.Credentials{Session: s.session, Secret: s.secret}})
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			p.connected()
+			p.Cut()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, openToAll, func(t *testing.T, r *rig) {
+				s, last := r.begin(`{"op":"connect","id":1,"subscribe":[{"channel":"x"}]}`)
+				for last.Answer < 3 {
+					r.publish("x", "before")
+					last = s.poll(fmt.Sprintf("wait=20s&ack=%d", last.Answer))
+				}
+				for range 3 {
+					between(r, s, last.Answer)
+					begun := s.resume()
+					late := func() {
+						t.Helper()
+						for n := 1; n <= last.Answer+1; n++ { // one more than the client has seen
+							if a := s.poll(fmt.Sprintf("wait=0&ack=%d", n)); a.status != wire.CodeSuperseded.Status() {
+								t.Fatalf("a late poll with ack=%d was answered %+v", n, a)
+							}
+						}
+					}
+					late()
+					if again := s.poll(""); again.body != begun.body {
+						t.Fatalf("without ack it was answered %+v, want %s", again, begun.body)
+					}
+					answer := make(chan polling)
+					go func() { answer <- s.poll(fmt.Sprintf("wait=20s&ack=%d", begun.Answer)) }()
+					synctest.Wait()
+					late()
+					r.publish("x", "after")
+					next := <-answer
+					if len(next.Messages) == 0 || next.Answer != begun.Answer+1 {
+						t.Fatalf("answered %+v", next)
+					}
+					late()
+					if again := s.poll(""); again.body != next.body {
+						t.Fatalf("without ack it was answered %+v, want %s", again, next.body)
+					}
+					last = next
+				}
+			})
+		})
+	}
+}
+
+// TestHead asks for headers only: no answer is taken or acknowledged, no poll that
+// waits is superseded, no session begins, and nobody waits.
+func TestHead(t *testing.T) {
+	inBubble(t, openToAll, func(t *testing.T, r *rig) {
+		head := func(path, media string, header ...string) {
+			t.Helper()
+			begun := time.Now()
+			a := r.do("HEAD", path, "", header...)
+			if a.status != 200 || a.body != "" || !strings.HasPrefix(a.header.Get("Content-Type"), media) || time.Since(begun) > 0 {
+				t.Errorf("HEAD %s was answered %+v after %v", path, a, time.Since(begun))
+			}
+		}
+		s, begun := r.begin(`{"op":"connect","id":1,"subscribe":[{"channel":"x"}]}`)
+		poll := "/connect/" + s.session
+		head(poll, "application/json", "Longwire-Secret", s.secret)
+		head(poll+"?ack=1", "application/json", "Longwire-Secret", s.secret)
+		if again := s.poll("wait=20s"); again.body != begun.body {
+			t.Errorf("after HEAD the answer is %+v, want %s", again, begun.body)
+		}
+		for _, header := range [][]string{nil, {"Longwire-Secret", "x"}} {
+			if a := r.do("HEAD", poll, "", header...); a.status != 403 {
+				t.Errorf("HEAD with %v was answered %+v", header, a)
+			}
+		}
+		answer := make(chan polling)
+		go func() { answer <- s.poll("wait=20s&ack=1") }()
+		synctest.Wait()
+		head(poll+"?ack=1", "application/json", "Longwire-Secret", s.secret)
+
+		head("/channels/x?wait=20s", "application/json")
+		head("/channels/x", "application/x-ndjson")
+		head("/channels/x?since=all", "text/event-stream", "Accept", "text/event-stream")
+		head("/connect?channel=x", "application/x-ndjson")
+		head("/connect?channel=x", "text/event-stream", "Accept", "text/event-stream")
+		if n := r.node.Subscribers("x"); n != 1 {
+			t.Errorf("%d are subscribed", n)
+		}
+		r.publish("x", "1")
+		if a := <-answer; a.Superseded || a.Answer != 2 || len(a.Messages) != 1 {
+			t.Errorf("the poll that waited was answered %+v", a)
+		}
+	})
+}
+
 // TestPollCut cuts polls that wait: what is answered to nobody is given again.
 func TestPollCut(t *testing.T) {
 	inBubble(t, openToAll, func(t *testing.T, r *rig) {

@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/longwire/longwire/internal/origin"
 	"github.com/longwire/longwire/wire"
@@ -13,10 +12,6 @@ import (
 // A guard stands before every request over HTTP (docs/protocol.md, section 2.5). It
 // refuses what foreign pages must not do: change something, or open a WebSocket,
 // which no browser stops. It lets the pages that may read what they get (CORS).
-//
-// It also bounds how long a body may take to arrive. That holds for one that no
-// handler reads too: net/http reads it before it answers, and has no bound of its
-// own.
 //
 // It does not look at Host: which names a server has it cannot know.
 type guard struct {
@@ -35,9 +30,6 @@ func newGuard(allow []string, log *slog.Logger, next http.Handler) *guard {
 
 // ServeHTTP refuses the request or passes it on.
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Body != nil && r.Body != http.NoBody {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // not every ResponseWriter can
-	}
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Add("Vary", "Origin")

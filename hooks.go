@@ -67,9 +67,16 @@ type (
 	tailed interface {
 		SetTail(tail string)
 	}
-	// A polled link answers a GET that polls it. Any goroutine.
+	// A polled link answers GETs that poll it, and numbers its answers. Those of a
+	// session's links have different numbers, so that no poll of an earlier one, late
+	// as it may come, acknowledges what its client has not seen.
 	polled interface {
+		// ServePoll answers one. Any goroutine.
 		ServePoll(w http.ResponseWriter, r *http.Request)
+		// Numbered returns the highest number that an answer has or may yet get.
+		Numbered() uint64
+		// NumberOn has a link that has not answered yet number on from there.
+		NumberOn(from uint64)
 	}
 	// A waker is to be woken whenever its receiver, a settler, has settled. Others
 	// than links that are polled do nothing then.

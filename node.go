@@ -71,6 +71,8 @@ type Node struct {
 	parts    int  // of broker
 	ctx      context.Context
 	cancel   context.CancelFunc
+	serving  context.Context // ends when nobody new is taken any more
+	ends     context.CancelFunc
 	began    time.Time
 	unlisten func()
 
@@ -98,6 +100,7 @@ func New(o *Options) (*Node, error) {
 	}
 	n.fillOptions()
 	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.serving, n.ends = context.WithCancel(n.ctx)
 	n.desk.ctx = n.ctx
 	n.parts = 1
 	if p, ok := n.broker.(Partitioned); ok {
@@ -122,7 +125,7 @@ func New(o *Options) (*Node, error) {
 	if !n.own {
 		n.prefill()
 	}
-	n.unlisten = group.OnClose(func() { n.ending.Store(true) })
+	n.unlisten = group.OnClose(n.takeNobody)
 	return n, nil
 }
 
@@ -165,13 +168,19 @@ func newHub(n *Node, l *loop.Loop) *hub {
 	}
 }
 
+// takeNobody begins the end: no links, publications and bodies are taken any more.
+func (n *Node) takeNobody() {
+	n.ending.Store(true)
+	n.ends()
+}
+
 // Close ends the node: no publication is taken or handed out any more, sessions
 // that are left end with their links, and a broker of the node's own is closed. Drain, or
 // close the engine, before.
 func (n *Node) Close(ctx context.Context) error {
 	var err error
 	n.closed.Do(func() {
-		n.ending.Store(true)
+		n.takeNobody()
 		if n.unlisten != nil {
 			n.unlisten()
 		}

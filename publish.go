@@ -85,10 +85,11 @@ func (n *Node) publishWait(ctx context.Context, p *Publication) (*Publication, e
 	}
 }
 
-// calm waits until no hub has more than half of what it may have waiting.
+// calm waits until no hub has more than half of what it may have waiting. Once the
+// node ends nothing is published, and the hubs may be over.
 func (n *Node) calm(ctx context.Context) error {
 	for _, h := range n.hubs {
-		for h.crowded() {
+		for h.crowded() && !n.ending.Load() {
 			select {
 			case <-ctx.Done():
 				return context.Cause(ctx)

@@ -31,6 +31,9 @@ func (r readers) Accept(now time.Time, l Link) (Receiver, error) {
 	if err != nil {
 		return nil, err
 	}
+	if rd.badID {
+		return nil, refuseEventID(info)
+	}
 	ln := &line{link: f, late: true}
 	s := n.newSession(n.hubs[f.Loop().Index()], ln)
 	ln.s = s

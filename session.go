@@ -100,6 +100,7 @@ type more struct {
 	untold map[*sub]untold // nil mostly
 	last   polled          // its link, if it ended with one that is polled
 	stood  stood           // where it ended, for that or for a reader's poll
+	number uint64          // of the last answer to polls, of all its links before
 	pushed [][]byte        // that waits for room
 }
 

@@ -31,7 +31,7 @@ func (n *Node) Handler(ways ...Way) http.Handler {
 		readers.Acceptor, readers.Session = n.readers(), false
 		s.readers = append(s.readers, mounted{way, way.Handler(&readers)})
 	}
-	return newGuard(n.opts.AllowOrigin, n.log, s)
+	return n.inTime(newGuard(n.opts.AllowOrigin, n.log, s))
 }
 
 // A surface is what there is over HTTP.

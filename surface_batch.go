@@ -3,6 +3,7 @@ package longwire
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -17,7 +18,8 @@ import (
 // answer on each line of the response, in the same order (docs/protocol.md,
 // section 5.2). A line that is refused, or fails, is answered with its error and
 // keeps none of the others from being published; an empty one is passed over. A
-// line that is too long ends the batch, as a body that does not arrive does.
+// line that is too long ends the batch, as a body that does not arrive does, and the
+// end of the node.
 //
 // One goroutine reads lines and publishes them, up to maxUnderWay or
 // maxUnderWayBytes ahead of what was answered; the request's own answers as the
@@ -79,6 +81,9 @@ func (s *surface) publishLines(w http.ResponseWriter, r *http.Request, channel s
 		s: s, w: w, rc: http.NewResponseController(w), channel: channel, parser: content.NewBatch(channel),
 		order: make(chan *underWay, maxUnderWay), free: make(chan *underWay, maxUnderWay),
 	}
+	if in, ok := r.Body.(*intake); ok {
+		in.noGrace()
+	}
 	body := &arriving{Reader: r.Body, rc: b.rc, left: maxBatch, stopped: &b.stopped}
 	switch {
 	case r.ContentLength >= 0 && r.ContentLength <= smallBatch:
@@ -96,7 +101,7 @@ func (s *surface) publishLines(w http.ResponseWriter, r *http.Request, channel s
 	b.lines.Buffer(nil, wire.MaxFrame(s.node.opts.MaxMessage))
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Cache-Control", "no-store")
-	go b.read() // answer returns after it
+	go b.read(r.Context()) // answer returns after it
 	b.answer()
 }
 
@@ -112,12 +117,17 @@ func perLine(h http.Header) error {
 }
 
 // read publishes the lines of the body.
-func (b *batch) read() {
+func (b *batch) read(ctx context.Context) {
 	defer close(b.order)
 	for b.lines.Scan() && b.lines.Err() == nil { // else the last line is not whole; see arriving
 		b.line++
-		if line := b.lines.Bytes(); len(bytes.TrimSpace(line)) > 0 {
-			b.publish(line)
+		switch line := b.lines.Bytes(); {
+		case len(bytes.TrimSpace(line)) == 0:
+		case b.s.node.ending.Load():
+			b.begin(0).end(nil, b.s.node.goAway(0))
+			return
+		default:
+			b.publish(ctx, line)
 		}
 	}
 	if err := b.lines.Err(); err != nil {
@@ -126,8 +136,8 @@ func (b *batch) read() {
 	}
 }
 
-// publish publishes a line, when there is room for it.
-func (b *batch) publish(line []byte) {
+// publish publishes a line, when there is room for it, here and in the hubs.
+func (b *batch) publish(ctx context.Context, line []byte) {
 	u := b.begin(len(line))
 	p, err := b.s.publicationOf(b.parser, b.channel, line)
 	if err != nil {
@@ -135,6 +145,10 @@ func (b *batch) publish(line []byte) {
 		return
 	}
 	u.subscribers = b.s.node.Subscribers(b.channel)
+	if err := b.s.node.calm(ctx); err != nil {
+		u.end(nil, err)
+		return
+	}
 	b.s.node.publish(p, u.end)
 }
 
@@ -285,6 +299,9 @@ func (a *arriving) Read(p []byte) (int, error) {
 
 // endOf says why a batch ends before its body does.
 func endOf(err error) error {
+	if e, ok := errors.AsType[*wire.Error](err); ok { // see intake
+		return e
+	}
 	switch {
 	case errors.Is(err, bufio.ErrTooLong):
 		return wire.Errorf(wire.CodeTooLarge, "this line is too long; it and what follows is not published")

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,7 +127,7 @@ func TestBatchUnderWay(t *testing.T) {
 				}
 			}
 			s := serveSurface(t, &Options{Open: true, Broker: b})
-			line := `{"data":"` + strings.Repeat("x", max(0, tt.size-20)) + "\"}\n"
+			line := `{"data":"` + strings.Repeat("x", max(0, tt.size-8)) + "\"}\n" // four are a little more than there may be
 			answers := make(chan []lineAnswer)
 			go func() { answers <- s.batch("a", strings.Repeat(line, 3*count)) }()
 			for range 3 {
@@ -282,6 +283,26 @@ func TestBatchWaits(t *testing.T) {
 			writing.Wait()
 		})
 	})
+	t.Run("draining", func(t *testing.T) {
+		inBubble(t, func(c net.Conn, n *Node) {
+			io.WriteString(c, chunk+chunk)
+			begun := time.Now()
+			synctest.Wait()
+			n.Drain(context.Background())
+			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			list := lineAnswers(t, string(body))
+			if len(list) != 3 || list[1].Code != "" || list[2].Code != wire.CodeDraining || list[2].Line != 3 || *list[2].Retry <= 0 {
+				t.Errorf("%v: %s", err, body)
+			}
+			if d := time.Since(begun); d > 0 {
+				t.Errorf("it ended after %v", d)
+			}
+		})
+	})
 	t.Run("deaf", func(t *testing.T) {
 		inBubble(t, func(c net.Conn, n *Node) {
 			begun := time.Now()
@@ -300,6 +321,54 @@ func TestBatchWaits(t *testing.T) {
 			}
 		})
 	})
+}
+
+// A batch waits while a hub has much to hand out, as one who publishes by a single
+// POST does; but not for a node that ends.
+func TestBatchCalm(t *testing.T) {
+	for name, end := range map[string]func(h *hub, n *Node){
+		"until it is handed out": func(h *hub, _ *Node) { h.mu.Lock(); h.bytes = 0; h.mu.Unlock() },
+		"until the node ends":    func(_ *hub, n *Node) { n.Drain(context.Background()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var published atomic.Int32
+				b := newOddBroker(t)
+				b.publish = func(p *Publication, done func(*Publication, error)) {
+					published.Add(1)
+					b.Broker.Publish(p, done)
+				}
+				n := newNode(t, &Options{Open: true, Broker: b})
+				h := n.hubs[0]
+				h.mu.Lock()
+				h.bytes = n.opts.bounds.inbox
+				h.mu.Unlock()
+				r := httptest.NewRequest("POST", "/channels/a", strings.NewReader("{\"data\":1}\n{\"data\":2}\n"))
+				r.Header.Set("Content-Type", "application/x-ndjson")
+				w := httptest.NewRecorder()
+				answered := make(chan struct{})
+				go func() { n.Handler().ServeHTTP(w, r); close(answered) }()
+				time.Sleep(time.Minute)
+				if got := published.Load(); got != 0 {
+					t.Errorf("%d were published before", got)
+				}
+				end(h, n)
+				<-answered
+				list := lineAnswers(t, w.Body.String())
+				if len(list) == 0 {
+					t.Fatal("no answer")
+				}
+				for _, a := range list {
+					if ending := n.ending.Load(); (a.Code == wire.CodeDraining) != ending || (a.Position == "") != ending {
+						t.Errorf("%+v", a)
+					}
+				}
+				if got := published.Load(); (got == 0) != n.ending.Load() {
+					t.Errorf("%d were published", got)
+				}
+			})
+		})
+	}
 }
 
 // Whatever a batch is, each of its lines that is not blank gets one answer, unless

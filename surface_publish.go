@@ -89,7 +89,7 @@ func (n *Node) Subscribers(channel string) int {
 	return n.index.count(channel)
 }
 
-// readBody reads a body of at most so many bytes. ServeHTTP has set the time for it.
+// readBody reads a body of at most so many bytes. An intake has set the time for it.
 func readBody(w http.ResponseWriter, r *http.Request, most int) ([]byte, error) {
 	tooLarge := wire.Errorf(wire.CodeTooLarge, "a body here has at most %d bytes; send a smaller one", most)
 	if r.ContentLength > int64(most) && r.Header.Get("Expect") != "" {
@@ -97,11 +97,14 @@ func readBody(w http.ResponseWriter, r *http.Request, most int) ([]byte, error) 
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(most)))
 	if err == nil {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // as ServeHTTP
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // as an intake
 		return body, nil
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge
+	}
+	if e, ok := errors.AsType[*wire.Error](err); ok { // see intake
+		return nil, e
 	}
 	return nil, errBody
 }

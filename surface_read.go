@@ -17,6 +17,7 @@ type reading struct {
 	names []string // channels and patterns
 	since since
 	wait  bool // for one answer
+	badID bool // what it says in Last-Event-ID is no good; see refuseEventID
 }
 
 // readingOf reads the target of a request, such as /channels/a,b?since=all, and
@@ -34,10 +35,12 @@ func readingOf(target string, header interface{ Get(name string) string }) (*rea
 	if err := checkNames(rd.names, maxNames); err != nil {
 		return nil, err
 	}
-	from := header.Get("Last-Event-ID") // newer than the address, which EventSource repeats as it was
-	if from == "" {
-		from = q.Get("since")
+	if from := header.Get("Last-Event-ID"); from != "" { // newer than the address, which EventSource repeats as it was
+		rd.since, err = parseSince(from)
+		rd.badID = err != nil
+		return rd, nil
 	}
+	from := q.Get("since")
 	if from == "" {
 		from = header.Get("Longwire-Position")
 	}
@@ -66,7 +69,8 @@ func checkNames(names []string, most int) error {
 }
 
 // read answers GET /channels/{channel}[,{channel}…]. All that can be
-// refused is refused here, where it gets a status, whatever the way.
+// refused is refused here, where it gets a status, whatever the way; but for a bad
+// Last-Event-ID, to which not every way gives one.
 func (s *surface) read(w http.ResponseWriter, r *http.Request) {
 	rd, err := readingOf(r.URL.RequestURI(), r.Header)
 	if err == nil {

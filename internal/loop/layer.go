@@ -51,10 +51,7 @@ func (s *Sock) readLayer() {
 	x := s.ext
 	const stop = fGone | fClosing | fPaused | fLeaving
 	for fed := false; s.flags&stop == 0; {
-		buf, off := s.loop.rbuf[:readBufBytes/2], 0
-		if s.in != nil {
-			buf, off = s.takeIn()
-		}
+		buf, off := s.space(s.loop.rbuf[:readBufBytes/2])
 		n, err := x.layer.Read(buf[off:])
 		if n > 0 {
 			s.deliver(buf[:off+n], off > 0)
@@ -73,6 +70,9 @@ func (s *Sock) readLayer() {
 			return
 		}
 		raw := s.loop.rbuf[readBufBytes/2:]
+		if s.flags&fLittle != 0 {
+			raw = raw[:MaxUntaken]
+		}
 		if n, err = s.recv(raw); err != nil || n == 0 {
 			s.readRawEnd(err)
 			return

@@ -65,6 +65,18 @@ func (s *Sock) SetRead(on bool) {
 	s.queueRead()
 }
 
+// MaxUntaken is how much of what its handler leaves untaken a socket of ReadLittle holds.
+const MaxUntaken = 4 << 10
+
+// ReadLittle bounds what the socket holds of the bytes that its handler leaves
+// untaken: at MaxUntaken of them reading pauses, as with SetRead. It is for handlers
+// that leave what comes to whoever has the connection next. Without it such a socket
+// would hold what one read brings, which is much more.
+//
+// It is called in the adoption's open, before the first read. A layer may hold a
+// record more.
+func (s *Sock) ReadLittle() { s.flags |= fLittle }
+
 // Handle replaces the handler. What was untaken is presented to the new one,
 // and it hears End even if the old one did already.
 func (s *Sock) Handle(h Handler) {
@@ -120,11 +132,7 @@ func (s *Sock) read() {
 }
 
 func (s *Sock) readSocket() {
-	// What is left of before is read behind, in its own memory.
-	buf, off := s.loop.rbuf, 0
-	if s.in != nil && s.flags&fClosing == 0 {
-		buf, off = s.takeIn()
-	}
+	buf, off := s.space(s.loop.rbuf)
 	n, err := s.recv(buf[off:])
 	if err != nil || n == 0 {
 		s.putIn(buf[:off])
@@ -141,16 +149,32 @@ func (s *Sock) readSocket() {
 	}
 }
 
+// space returns where to read to: buf, or behind what is left of before, in its own
+// memory.
+func (s *Sock) space(buf []byte) (_ []byte, off int) {
+	if s.in != nil && s.flags&fClosing == 0 {
+		buf, off = s.takeIn()
+	}
+	if s.flags&fLittle != 0 {
+		buf = buf[:max(off, min(len(buf), MaxUntaken))]
+	}
+	return buf, off
+}
+
 // deliver hands p to the handler and keeps what it does not take: p itself if
 // own says that it is the socket's memory and still all wanted, else a copy.
 func (s *Sock) deliver(p []byte, own bool) {
 	took := s.h.Read(s.loop.now, p)
-	switch {
-	case s.flags&(fGone|fClosing) != 0 || took == len(p):
-	case own && took == 0:
+	if s.flags&(fGone|fClosing) != 0 || took == len(p) {
+		return
+	}
+	if own && took == 0 {
 		s.putIn(p)
-	default:
+	} else {
 		s.putIn(append(make([]byte, 0, max(512, len(p)-took)), p[took:]...))
+	}
+	if s.flags&fLittle != 0 && len(p)-took >= MaxUntaken {
+		s.SetRead(false)
 	}
 }
 
@@ -167,7 +191,11 @@ func (s *Sock) putIn(p []byte) {
 func (s *Sock) takeIn() (buf []byte, off int) {
 	b := *s.in
 	s.in = nil
-	if cap(b)-len(b) < 512 {
+	switch little := s.flags&fLittle != 0; {
+	case cap(b)-len(b) >= 512 || little && cap(b) >= MaxUntaken:
+	case little:
+		b = append(make([]byte, 0, MaxUntaken), b...)
+	default:
 		b = append(make([]byte, 0, max(2*cap(b), 4<<10)), b...)
 	}
 	return b[:cap(b)], len(b)

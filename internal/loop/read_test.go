@@ -61,6 +61,63 @@ func TestReadAhead(t *testing.T) {
 	})
 }
 
+// TestReadLittle has a client send much to a handler that takes nothing yet: little of
+// it is held, and none is lost or out of order once somebody takes it.
+func TestReadLittle(t *testing.T) {
+	for _, ahead := range []int{0, 100, MaxUntaken, 3 * MaxUntaken} {
+		forEachPoller(t, 1, func(w *world) {
+			c, server := w.pair()
+			defer c.Close()
+			h := &hooks{closed: make(chan error, 1)}
+			most := 0
+			full := make(chan struct{}, 100)
+			h.read = func(p []byte) int {
+				if most = max(most, len(p)); most >= MaxUntaken {
+					full <- struct{}{}
+				}
+				return 0
+			}
+			want := pattern(300 << 10)
+			err := w.g.Adopt(server, want[:ahead], func(_ time.Time, s *Sock) Handler {
+				h.s = s
+				s.ReadLittle()
+				return h
+			})
+			if err != nil {
+				w.Fatal(err)
+			}
+			go func() {
+				for i := ahead; i < len(want); { // pieces of any length
+					n := min(len(want)-i, 1+i%700)
+					c.Write(want[i : i+n])
+					i += n
+				}
+				closeWrite(c)
+			}()
+			<-full
+			w.settle()
+			h.on(func() {
+				if bound := max(MaxUntaken, ahead); most > bound || h.s.in == nil || cap(*h.s.in) > bound+1<<10 {
+					w.Errorf("it was offered %d bytes, of which the socket's memory has %d; want %d", most, cap(*h.s.in), bound)
+				}
+				h.s.SetRead(true) // nothing was taken: it is paused again
+			})
+			<-full
+			var got []byte
+			all := make(chan []byte, 1)
+			h.on(func() {
+				h.read = func(p []byte) int { got = append(got, p...); return len(p) }
+				h.end = func(rest []byte) { all <- append(got, rest...); h.s.Close(errBye, time.Second) }
+				h.s.SetRead(true)
+			})
+			if got := <-all; !bytes.Equal(got, want) {
+				w.Errorf("%d bytes arrived, want %d", len(got), len(want))
+			}
+			w.wantClosed(h, errBye)
+		})
+	}
+}
+
 // TestUntaken has a handler take whole lines only.
 func TestUntaken(t *testing.T) {
 	forEachPoller(t, 1, func(w *world) {

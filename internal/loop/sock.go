@@ -42,6 +42,7 @@ const (
 	fClosing              // closing: discard what arrives
 	fShut                 // our side is shut down
 	fGone                 // closed
+	fLittle               // hold little of what is untaken
 )
 
 // A Sock is one open socket. It belongs to its loop: all methods may be

@@ -9,21 +9,6 @@ import (
 	"github.com/longwire/longwire/internal/loop"
 )
 
-// maxAhead is from how much on a client that sends more, before it has its
-// response, has to wait, as it would with net/http.
-const maxAhead = 4 << 10
-
-// Ahead is what the Read of a handler does that waits to answer and then gives
-// the connection back: p, the client's next requests, stays untaken, and
-// reading pauses when it is more than 4 KiB. Until then it goes on, so that the
-// client's leaving is noticed.
-func Ahead(s *loop.Sock, p []byte) int {
-	if len(p) > maxAhead {
-		s.SetRead(false)
-	}
-	return 0
-}
-
 // unreadTime is how long a client may take to read its response before the
 // connection is given back; it is closed then.
 const unreadTime = 30 * time.Second
@@ -36,7 +21,10 @@ const closeTime = time.Second
 // from, once all that was written to s is flushed: it is called on the loop
 // after a response that has an end. The socket's handler hears nothing more,
 // not even Closed. Bytes that it left untaken are the server's next request;
-// so are rest, which is for what End had given it.
+// so are rest, which is for what End had given it. A handler that waits to answer
+// leaves all of them, on a socket of [loop.Sock.ReadLittle]: a client that sends
+// more has to wait, as it would with net/http, and until then its leaving is
+// noticed.
 //
 // The connection is closed instead if it is not [Taken.Reusable], or its
 // server was shut down.

@@ -44,8 +44,9 @@ func poll(t testing.TB, g *loop.Group) http.Handler {
 		}
 		tk.Adopt(g, append(head, body...), func(_ time.Time, s *loop.Sock) loop.Handler {
 			h := newScript(s)
+			s.ReadLittle()
 			var last []byte
-			h.read = func(p []byte) int { return Ahead(s, p) }
+			h.read = func([]byte) int { return 0 }
 			h.end = func(rest []byte) { last = bytes.Clone(rest) }
 			s.Loop().Post(func(time.Time) { tk.GiveBack(s, last) })
 			return h
@@ -169,6 +170,52 @@ func TestGiveBackPipelined(t *testing.T) {
 					answered(t, br, p)
 				}
 			})
+		}
+	})
+}
+
+// Of what is pipelined behind one that waits little is held until it is answered.
+func TestGiveBackHoldsLittle(t *testing.T) {
+	everyWay(t, func(t *testing.T, ln net.Listener, g *loop.Group, w way) {
+		const long = 200 << 10
+		serve(t, ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/waits" {
+				io.WriteString(w, r.URL.Path)
+				return
+			}
+			tk, err := Take(w, r)
+			if err != nil {
+				t.Errorf("take: %v", err)
+				return
+			}
+			head, err := AppendHead(nil, time.Now(), tk.Head(200, int64(len(r.URL.Path))))
+			if err != nil {
+				t.Errorf("head: %v", err)
+				return
+			}
+			tk.Adopt(g, nil, func(_ time.Time, s *loop.Sock) loop.Handler {
+				h := newScript(s)
+				s.ReadLittle()
+				given := false
+				h.read = func(p []byte) int {
+					if len(p) > loop.MaxUntaken {
+						t.Errorf("%d bytes are held", len(p))
+					}
+					if len(p) >= loop.MaxUntaken && !given {
+						given = true
+						s.Write(append(head, "/waits"...))
+						s.Loop().Post(func(time.Time) { tk.GiveBack(s, nil) })
+					}
+					return 0
+				}
+				return h
+			})
+		}))
+		c := dial(t, ln.Addr(), w.client)
+		go fmt.Fprintf(c, "GET /waits HTTP/1.1\r\nHost: x\r\n\r\nGET /long HTTP/1.1\r\nHost: x\r\n%s\r\nGET /last HTTP/1.1\r\nHost: x\r\n\r\n", fillers(long))
+		br := bufio.NewReader(c)
+		for _, path := range []string{"/waits", "/long", "/last"} {
+			answered(t, br, path)
 		}
 	})
 }

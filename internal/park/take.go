@@ -81,10 +81,11 @@ func dropBody(rc *http.ResponseController, r *http.Request) error {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	rc.SetReadDeadline(time.Now().Add(bodyTime)) // Hijack takes it off again
+	rc.SetReadDeadline(time.Now().Add(bodyTime))
 	n, err := io.CopyN(io.Discard, r.Body, maxBodyBytes+1)
 	switch {
 	case errors.Is(err, io.EOF):
+		rc.SetReadDeadline(time.Time{}) // if Hijack fails, the request goes on waiting
 		return nil
 	case err == nil && n > maxBodyBytes:
 		return ErrBody

@@ -154,6 +154,46 @@ func TestVirtualIdle(t *testing.T) {
 	})
 }
 
+// keeps is a middleware's writer that gives no connection away.
+type keeps struct{ http.ResponseWriter }
+
+func (k keeps) SetReadDeadline(t time.Time) error {
+	return http.NewResponseController(k.ResponseWriter).SetReadDeadline(t)
+}
+
+// A request that cannot be taken may wait for its answer as long as it likes,
+// whether its body was read before or not.
+func TestVirtualNotTaken(t *testing.T) {
+	inBubble(t, func(b *bubble) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/read" {
+				io.Copy(io.Discard, r.Body)
+			}
+			if _, err := Take(keeps{w}, r); !errors.Is(err, ErrNotParkable) {
+				t.Error(err)
+			}
+			select {
+			case <-time.After(time.Hour):
+				io.WriteString(w, "answer")
+			case <-r.Context().Done():
+			}
+		})
+	}, func(t *testing.T, b *bubble) {
+		for _, path := range []string{"/read", "/unread"} {
+			c := b.dial()
+			io.WriteString(c, "POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody")
+			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p, err := io.ReadAll(resp.Body); string(p) != "answer" {
+				t.Errorf("%s: %q %v", path, p, err)
+			}
+			c.Close()
+		}
+	})
+}
+
 // A client that does not read its answer is cut after 30 s; one that does
 // gets another.
 func TestVirtualUnread(t *testing.T) {

@@ -18,6 +18,9 @@ import (
 	"github.com/longwire/longwire/wire"
 )
 
+// bodyTime is what a node gives a body.
+const bodyTime = 30 * time.Second
+
 // A body that does not arrive holds up nothing for longer than bodyTime, also
 // where no handler reads it.
 func TestBodyThatDoesNotArrive(t *testing.T) {

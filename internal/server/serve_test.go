@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,6 +9,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -276,6 +278,78 @@ func TestShutdownBeforeTheFirstRequest(t *testing.T) {
 			r.stop()
 			if took := time.Since(began); r.err != nil || took > 3*time.Second { // net/http would wait for 5 s
 				t.Errorf("ending took %v, and ended with %v", took, r.err)
+			}
+		})
+	}
+}
+
+// Whoever is in the middle of a body is not waited for: a batch is answered as far as
+// it came, and what is half sent is not to be used.
+func TestShutdownInTheMiddleOfABody(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			o := options(t, mode.secure)
+			o.ShutdownTimeout = time.Hour // stop has less patience
+			r := start(t, o)
+			session := r.wsPeer("/connect")
+			session.send(`{"op":"connect","id":1}`)
+			connected := struct{ Session, Secret string }{}
+			s, err := session.next()
+			if err == nil {
+				err = json.Unmarshal([]byte(s), &connected)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var half []net.Conn
+			for _, request := range []string{
+				"POST /channels/x HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain",
+				"POST /channels/x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson",
+				"POST /connect HTTP/1.1\r\nHost: localhost",
+				"POST /connect/" + connected.Session + " HTTP/1.1\r\nHost: localhost\r\nLongwire-Secret: " + connected.Secret,
+				"POST /channels/a..b HTTP/1.1\r\nHost: localhost",
+				"POST /channels/x HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example",
+				"POST /channels/x HTTP/1.1\r\nHost: evil.example",
+				"GET /healthz HTTP/1.1\r\nHost: localhost",
+			} {
+				c := r.dialHTTP()
+				fmt.Fprint(c, request+"\r\nContent-Length: 1000\r\n\r\n{")
+				half = append(half, c)
+			}
+			batch := r.dialHTTP()
+			fmt.Fprint(batch, "POST /channels/x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n{\"data\":1}\n\r\n")
+			resp, err := http.ReadResponse(bufio.NewReader(batch), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			waitFor(t, func() bool { // until all of them are heard of
+				r.fresh.mu.Lock()
+				defer r.fresh.mu.Unlock()
+				return len(r.fresh.conns) == 0
+			})
+			stopped := make(chan struct{})
+			go func() { // waited for below
+				defer close(stopped)
+				r.stop()
+			}()
+			session.ends()
+			session.conn.Close()
+			lines, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			if first, last, _ := strings.Cut(string(lines), "\n"); parseFrame(t, []byte(first)).Position == "" || parseFrame(t, []byte(last)).Code != "draining" {
+				t.Errorf("the batch was answered %s", lines)
+			}
+			for i, c := range half {
+				p, err := io.ReadAll(c)
+				if want := []string{"draining", "draining", "draining", "draining", "bad_channel", "bad_origin", "bad_host", "ok"}[i]; err != nil || !strings.Contains(string(p), want) {
+					t.Errorf("body %d: %v: %s", i, err, p)
+				}
+			}
+			<-stopped
+			if strings.Contains(r.log.String(), "did not hear that the server ends") {
+				t.Error("it was ended by force")
 			}
 		})
 	}

@@ -114,6 +114,7 @@ func (a *ask) park(t *park.Taken) {
 	a.taken = t
 	err := t.Adopt(a.l.loop, nil, func(_ time.Time, s *loop.Sock) loop.Handler {
 		a.sock = s
+		s.ReadLittle()
 		select {
 		case rep := <-a.done:
 			a.l.loop.PostTask(&lateTask{a, rep}) // now the socket is only opening
@@ -179,7 +180,7 @@ func (a *ask) write(w http.ResponseWriter, rep reply) {
 }
 
 // Read leaves what a client pipelines for whoever serves the connection next.
-func (a *ask) Read(_ time.Time, p []byte) int { return park.Ahead(a.sock, p) }
+func (a *ask) Read(time.Time, []byte) int { return 0 }
 
 // End hears that the client has finished writing: for HTTP that is the end.
 func (a *ask) End(time.Time, []byte) {

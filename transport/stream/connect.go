@@ -60,8 +60,27 @@ func (p *poll) refuse(now time.Time, a *ask) {
 	p.ended(l.end)
 }
 
-// ServePoll answers a GET that polls the link, with ?wait=25s&ack=N. That the
-// client may do so is for the caller to know. Any goroutine.
+// Numbered returns the highest number that an answer has or may yet get: one that
+// waits may still be given to a poll that is on its way, also once the link is
+// closed. On the loop.
+func (l *link) Numbered() uint64 {
+	if l.poll == nil {
+		return 0
+	}
+	return l.poll.number + 1
+}
+
+// NumberOn has the link's answers numbered from the one after that on, because its
+// receiver had other links before. On the loop, before the first answer.
+func (l *link) NumberOn(from uint64) {
+	if l.poll != nil {
+		l.poll.before, l.poll.number = from, from
+	}
+}
+
+// ServePoll answers a GET that polls the link, with ?wait=25s&ack=N; HEAD gets the
+// header alone, and polls nothing. That the client may do so is for the caller to
+// know. Any goroutine.
 func (l *link) ServePoll(w http.ResponseWriter, r *http.Request) {
 	if l.poll == nil {
 		wire.WriteProblem(w, 0, errNoPolls)
@@ -70,6 +89,10 @@ func (l *link) ServePoll(w http.ResponseWriter, r *http.Request) {
 	a, err := newAsk(l, r.URL.Query())
 	if err != nil {
 		wire.WriteProblem(w, 0, err)
+		return
+	}
+	if r.Method == http.MethodHead {
+		l.h.setHeader(w.Header(), l.enc) // at once: an answer whose body nobody gets must not be taken for given
 		return
 	}
 	a.serve(w, r)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/internal/loop"
 	"github.com/longwire/longwire/wire"
 )
 
@@ -143,6 +144,65 @@ func TestSlowReader(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A spy hears what a handler hears.
+type spy struct {
+	loop.Handler
+	held chan int
+}
+
+func (s *spy) Read(now time.Time, p []byte) int {
+	s.held <- len(p)
+	return s.Handler.Read(now, p)
+}
+
+// Of what a client pipelines behind a poll that waits, or a stream, 4 KiB are held.
+func TestPipelinedIsBounded(t *testing.T) {
+	for _, m := range modes {
+		if m.http2 || m.shy {
+			continue
+		}
+		for _, polls := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, polls: %t", m.name, polls), func(t *testing.T) {
+				d := newDesk(t)
+				connects(d)
+				s := serve(t, d.over(true), m)
+				c := s.dial()
+				var f *fake
+				if polls {
+					s.do("POST", "/", `{"op":"connect"}`).wantStatus(201, "")
+					f = next(t, d.reads).fake
+					c.say("GET /polled?ack=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+				} else {
+					c.say("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+					f = next(t, d.opened)
+				}
+				held := make(chan int, 1000)
+				eventually(t, func() (parked bool) {
+					f.on(func() {
+						switch {
+						case polls && f.poll.waiting != nil && f.poll.waiting.sock != nil:
+							f.poll.waiting.sock.Handle(&spy{f.poll.waiting, held})
+							parked = true
+						case !polls && f.sock != nil:
+							f.sock.Handle(&spy{f.link, held})
+							parked = true
+						}
+					})
+					return parked
+				})
+				go io.WriteString(c.Conn, "HEAD / HTTP/1.1\r\nHost: x\r\nX-Filler: "+strings.Repeat("f", 100<<10)) // until the connection is closed
+				for n := 0; n < loop.MaxUntaken; {
+					if n = next(t, held); n > loop.MaxUntaken {
+						t.Errorf("%d bytes are held", n)
+					}
+				}
+				f.on(func() { f.Close(longwire.Close{}) })
+				next(t, f.closed)
+			})
+		}
+	}
 }
 
 // What a client pipelines behind a stream that goes on is kept, and from 4 KiB

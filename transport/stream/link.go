@@ -207,7 +207,7 @@ func (l *link) Drained(now time.Time) {
 }
 
 // Read leaves what a client pipelines for whoever serves the connection next.
-func (l *link) Read(_ time.Time, p []byte) int { return park.Ahead(l.sock, p) }
+func (l *link) Read(time.Time, []byte) int { return 0 }
 
 // End hears that the client has finished writing: for HTTP that is the end.
 func (l *link) End(time.Time, []byte) {

@@ -82,6 +82,7 @@ func (l *link) park(t *park.Taken) {
 	}
 	_ = t.Adopt(l.loop, nil, func(now time.Time, s *loop.Sock) loop.Handler {
 		l.sock = s
+		s.ReadLittle()
 		if c := l.accept(now); c != nil {
 			l.refuse(now, t, head, c)
 			return l

@@ -20,6 +20,8 @@ import (
 //     number, and given again to any poll that does not: so an answer that was
 //     written and never received is not lost. Answers without messages repeat the
 //     last number.
+//   - Links of one session have different numbers. A poll with one of an earlier
+//     link is late: it is told that it is superseded.
 //   - Of two polls the newer wins. The older is answered at once, without
 //     messages and with "superseded":true.
 //   - What waits to be fetched is bounded as on any link, the kept answer included.
@@ -56,6 +58,7 @@ type poll struct {
 	posted bool // a task is about to answer
 	late   bool // the time of the poll that waits is over, but the receiver has not settled
 
+	before  uint64 // up to there numbers are those of earlier links; see NumberOn
 	number  uint64 // of the last answer with messages
 	kept    reply  // that answer, until it is acknowledged; without a body there is none
 	waiting *ask   // the poll that waits, if one does
@@ -171,6 +174,9 @@ func (p *poll) hear(now time.Time, a *ask) {
 		return
 	case a.ack > p.number:
 		a.answer(now, reply{err: wire.Errorf(wire.CodeBadRequest, "there was no answer %d yet", a.ack)})
+		return
+	case a.ack > 0 && a.ack <= p.before:
+		a.answer(now, reply{err: &wire.Error{Code: wire.CodeSuperseded}})
 		return
 	}
 	if old := p.waiting; old != nil {

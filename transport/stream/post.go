@@ -95,6 +95,9 @@ func readAll(w http.ResponseWriter, r *http.Request, most int) ([]byte, *wire.Er
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, tooLarge
 		}
+		if e, ok := errors.AsType[*wire.Error](err); ok { // the node's: it ends
+			return nil, e
+		}
 		w.Header().Set("Connection", "close")
 		return nil, wire.Errorf(wire.CodeBadRequest, "the body did not arrive whole within %v", bodyTime)
 	}

@@ -13,7 +13,8 @@ import (
 // refuse answers a request that the acceptor, or a server that drains, did not
 // want: with the status of the code. But EventSource never comes again after
 // any status but 200; so what may be tried again is told it by a stream that
-// ends at once.
+// ends at once. What is a bad request and may be tried again all the same is one
+// with an id that is no good: that is taken from EventSource.
 func (h *Handler) refuse(w http.ResponseWriter, e *encoding, c *longwire.Close) {
 	code := c.Code
 	if code == "" {
@@ -27,7 +28,11 @@ func (h *Handler) refuse(w http.ResponseWriter, e *encoding, c *longwire.Close) 
 	}
 	if again && e.media == "text/event-stream" && e.Close != nil {
 		h.setHeader(w.Header(), e)
-		_, _ = w.Write(e.Close(nil, c))
+		var b []byte
+		if code == wire.CodeBadRequest {
+			b = append(b, noID...)
+		}
+		_, _ = w.Write(e.Close(b, c))
 		return
 	}
 	status := code.Status()

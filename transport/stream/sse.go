@@ -51,6 +51,9 @@ func AppendEvent(dst []byte, e *Event) []byte {
 	return append(appendData(dst, e.Data), '\n')
 }
 
+// noID in a block has EventSource come back without Last-Event-ID.
+const noID = "id\n"
+
 func appendID(dst []byte, id string) []byte {
 	if id == "" || strings.ContainsAny(id, "\r\n\x00") {
 		return dst
