@@ -96,7 +96,7 @@ func (s *Session) catch(t *sub, number uint64) {
 	}
 	c.drop(t)
 	if s.node.several() {
-		c.put(t, *s.node.recent.marksAt(number))
+		c.put(t, *s.hub.marksAt(number))
 	}
 }
 
@@ -138,7 +138,7 @@ func (s *Session) live(number uint64) {
 	}
 	m := s.more
 	m.catch.n, m.catch.only, m.catch.lost, m.catch.spots = 0, nil, nil, nil
-	m.nowTold(s.node, number, s.hub.loop.Now())
+	m.nowTold(s.hub, number, s.hub.loop.Now())
 	if m.untold == nil && m.queue == nil && m.posts == nil && m.away == nil && m.number == 0 && !m.catch.posted && !m.catch.reading && m.catch.first == nil {
 		s.more = nil
 	}
@@ -276,17 +276,14 @@ func (s *Session) least() (number uint64, ok bool) {
 // whether the link has no more room.
 func (s *Session) sendEvents(events []*event) (full bool) {
 	for _, e := range events {
-		var next *sub // one behind the last, which is to be known
+		takers := s.hub.takers[:0]
 		for _, t := range s.subs {
-			if !t.reads() || !t.list.topic.matches(e.p.Channel) || !s.more.catch.wants(t, e.p) {
-				continue
+			if t.reads() && t.list.topic.matches(e.p.Channel) && s.more.catch.wants(t, e.p) {
+				takers = append(takers, t)
 			}
-			if next != nil && !s.sendTo(next, e, true) {
-				return true
-			}
-			next = t
 		}
-		if next != nil && !s.sendTo(next, e, false) {
+		s.hub.takers = takers
+		if len(takers) > 0 && !s.sendTo(takers, e) {
 			return true
 		}
 	}
@@ -296,21 +293,49 @@ func (s *Session) sendEvents(events []*event) (full bool) {
 	return false
 }
 
-// sendTo sends an event to one that catches up; again is whether others get it
-// as well. It reports whether that went.
-func (s *Session) sendTo(t *sub, e *event, again bool) bool {
-	m := e.message(t.list.topic)
-	if s.node.several() {
-		m = s.catchingMessage(t, e)
+// sendTo sends an event for some that catch up; on a link that resumes by one token for
+// all of them, or none. It reports whether that went.
+func (s *Session) sendTo(takers []*sub, e *event) bool {
+	if s.flags&sToken == 0 {
+		for _, t := range takers {
+			if !s.sent(s.send(s.messageFor(t, e)), takers[:1], e) {
+				return false
+			}
+			takers = takers[1:]
+		}
+		return true
 	}
-	if err := s.send(s.tokened(m, again)); err != nil {
+	m := s.messageFor(takers[0], e)
+	if len(takers) > 1 {
+		ms := make([]*Message, len(takers))
+		for i, t := range takers {
+			ms[i] = s.messageFor(t, e)
+		}
+		m = together(ms)
+	}
+	return s.sent(s.send(s.tokened(m)), takers, e)
+}
+
+// messageFor returns an event as a subscription that catches up gets it.
+func (s *Session) messageFor(t *sub, e *event) *Message {
+	if s.node.several() {
+		return s.catchingMessage(t, e)
+	}
+	return e.message(t.list.topic)
+}
+
+// sent notes that an event was sent for some, or that the link has no room for it.
+func (s *Session) sent(err error, takers []*sub, e *event) bool {
+	if err != nil {
 		s.reachedBefore(e)
 		if errors.Is(err, ErrFull) {
 			s.fallBehind(nil, 0)
 		}
 		return false
 	}
-	s.more.catch.advance(t, e.p.Partition, e.p.Number)
+	for _, t := range takers {
+		s.more.catch.advance(t, e.p.Partition, e.p.Number)
+	}
 	return true
 }
 
@@ -505,10 +530,11 @@ func (c *catching) news(t *sub, part int, lost uint64) bool {
 	return true
 }
 
-// at returns the position of a number.
-func (n *Node) at(number uint64, t time.Time) Position {
+// positionOf returns the position of a place in the order.
+func (h *hub) positionOf(number uint64, t time.Time) Position {
+	n := h.node
 	if n.several() {
-		return formatMarks(n.epoch.Load(), n.recent.marksAt(number), n.parts, t)
+		return formatMarks(n.epoch.Load(), h.marksAt(number), n.parts, t)
 	}
 	return formatPosition(n.epoch.Load(), number, t)
 }
@@ -520,7 +546,7 @@ func (s *Session) placeOf(t *sub, now time.Time) Position {
 			return formatMarks(s.node.epoch.Load(), m, s.node.parts, now)
 		}
 	}
-	return s.node.at(t.after, now)
+	return s.hub.positionOf(t.after, now)
 }
 
 // tellGaps tells of gaps, also a link without room: nothing follows before them.

@@ -45,6 +45,10 @@ func (n *Node) follow(ctx context.Context, heard chan struct{}) error {
 			n.earlier[b.Partition].Store(&b.Earlier)
 			if f.begun.to++; f.begun.to == n.parts {
 				n.begin(f, b.Epoch)
+				for _, h := range n.hubs { // nothing runs on them yet
+					h.reach(n.frontier())
+				}
+				n.hearEarly(f)
 				close(heard)
 			}
 		}
@@ -84,8 +88,16 @@ func (n *Node) begin(f *feed, epoch uint32) {
 		}
 	}
 	n.looking.Store(last)
-	n.posted.Store(last)
+	if n.several() {
+		n.stand(last, base)
+	} else {
+		n.posted.Store(last)
+	}
 	n.recent.begin(last, base)
+}
+
+// hearEarly hears what was told before all partitions had begun.
+func (n *Node) hearEarly(f *feed) {
 	for _, b := range f.early {
 		n.hear(f, b)
 	}
@@ -116,7 +128,7 @@ func (n *Node) hear(f *feed, b Feed) {
 		n.recent.forget()
 	}
 	if n.several() {
-		n.posted.Store(n.looking.Load())
+		n.stand(n.looking.Load(), &f.head)
 	} else {
 		n.posted.Store(b.Last)
 	}
@@ -165,7 +177,7 @@ func (n *Node) post(f *feed, e *event) {
 			f.locked |= bit
 			h.mu.Lock()
 		}
-		h.put(entry{l, e.message(l.topic), e.number, e.loose()})
+		h.put(entry{l, e.message(l.topic), e.number, e})
 	}
 	f.woken |= f.locked
 	for s := f.locked; s != 0; s &= s - 1 {
@@ -180,8 +192,7 @@ type event struct {
 	p        *Publication
 	number   uint64   // its place in the order
 	marks    *marks   // where somebody stands who has it and all before it; nil with one partition
-	position Position // of its channel
-	whole    Position // of everything: the token of links that resume by one
+	position Position // of that; empty without a place
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -197,8 +208,7 @@ type subMessage struct {
 
 // newEvent makes an event with one partition.
 func newEvent(p *Publication) *event {
-	at := p.Position()
-	return &event{p: p, number: p.Number, position: at, whole: at}
+	return &event{p: p, number: p.Number, position: p.Position()}
 }
 
 // eventIn makes an event. With several partitions, one without marks has no place in the
@@ -207,9 +217,9 @@ func (n *Node) eventIn(p *Publication, number uint64, m *marks) *event {
 	if !n.several() {
 		return newEvent(p)
 	}
-	e := &event{p: p, number: number, marks: m, position: p.Position()}
+	e := &event{p: p, number: number, marks: m}
 	if m != nil {
-		e.whole = formatMarks(n.epoch.Load(), m, n.parts, p.Time)
+		e.position = formatMarks(n.epoch.Load(), m, n.parts, p.Time)
 	}
 	return e
 }
@@ -240,12 +250,7 @@ func (e *event) message(t *topic) *Message {
 
 // frame makes the message for a subscription by pattern, or by name if sub is
 // empty. With mu held.
-func (e *event) frame(sub string) *Message {
-	if sub != "" {
-		return e.frameAt(sub, e.whole, e.whole) // it may match any channel
-	}
-	return e.frameAt(sub, e.position, e.whole)
-}
+func (e *event) frame(sub string) *Message { return e.frameAt(sub, e.position, e.position) }
 
 // frameAt is frame for somebody who stands at one position with the subscription, and at another
 // with everything. With mu held.

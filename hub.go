@@ -32,12 +32,14 @@ type hub struct {
 	batch   []entry // taken from in
 	at, end int     // the run of batch that is being handed out
 	joined  []*Message
+	marks   *marks // at the horizon; nil with one partition
 	horizon uint64 // what concerns the loop up to this number is in batch, or was handed out
 	spare   []entry
 	frame   wire.Frame // the one that is being taken up
 	scratch []byte     // for short-lived frames
 	framed  []byte     // and for how they leave
 	window  []*event   // a look into the recent window
+	takers  []*sub     // of one event
 	pinged  pinged
 	readers map[*Session]struct{} // those that read only: others are in the registry
 }
@@ -47,12 +49,15 @@ type entry struct {
 	list   *list
 	m      *Message
 	number uint64
-	loose  bool // number is that of what was before it
+	e      *event
 }
+
+// loose reports whether the number is that of what was before: see event.
+func (e *entry) loose() bool { return e.e.loose() }
 
 // before is the place in the order before an entry.
 func (e *entry) before() uint64 {
-	if e.loose {
+	if e.loose() {
 		return e.number
 	}
 	return e.number - 1
@@ -103,7 +108,7 @@ func (h *hub) Run(time.Time) {
 
 // take takes the next batch.
 func (h *hub) take() bool {
-	posted := h.node.posted.Load() // first: what was posted by then is in the queue
+	posted := h.node.frontier() // first: what was posted by then is in the queue
 	h.mu.Lock()
 	in, skipped := h.in, h.skipped
 	h.in, h.bytes, h.skipped = h.spare, 0, false
@@ -119,10 +124,10 @@ func (h *hub) take() bool {
 		// What was skipped is in history. So is what was not, and in order.
 		h.node.fallBehind(h)
 		h.at = len(in)
-	} else if n := len(in); n > 0 {
-		posted = max(posted, in[n-1].number)
+	} else if n := len(in); n > 0 && in[n-1].number > posted.number {
+		posted = frontier{in[n-1].number, in[n-1].e.marks}
 	}
-	h.horizon = max(h.horizon, posted)
+	h.reach(posted)
 	return h.at < len(in)
 }
 
@@ -176,11 +181,18 @@ func (h *hub) look() {
 	if !h.idle() {
 		return
 	}
-	posted := h.node.posted.Load() // first: what was posted by then is in the queue
+	posted := h.node.frontier() // first: what was posted by then is in the queue
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.in) == 0 && !h.skipped {
-		h.horizon = max(h.horizon, posted)
+		h.reach(posted)
+	}
+}
+
+// reach moves the horizon.
+func (h *hub) reach(to frontier) {
+	if to.number >= h.horizon {
+		h.horizon, h.marks = to.number, to.marks
 	}
 }
 
@@ -190,7 +202,7 @@ func (h *hub) look() {
 func (h *hub) awaits(s *Session, i int) *sub {
 	e := &h.batch[i]
 	t := s.find(e.list.topic.name)
-	if t == nil || t.list != e.list || e.loose || t.catches() || t.after >= e.number || i < h.end && t.index < e.list.next {
+	if t == nil || t.list != e.list || e.loose() || t.catches() || t.after >= e.number || i < h.end && t.index < e.list.next {
 		return nil
 	}
 	return t
@@ -257,7 +269,8 @@ func (h *hub) restart() {
 	h.in, h.bytes, h.skipped = nil, 0, false
 	h.mu.Unlock()
 	h.batch, h.at, h.end, h.joined = nil, 0, 0, nil
-	h.horizon = h.node.posted.Load()
+	h.horizon = 0
+	h.reach(h.node.frontier())
 	for _, s := range h.sessions() {
 		if l := s.line; l != nil {
 			s.leaveLine()

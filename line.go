@@ -204,7 +204,7 @@ func (h *hub) ping(now time.Time, s *Session) *Message {
 	}
 	p := &h.pinged
 	if n, sec := s.stand(), now.Unix(); p.m == nil || p.number != n || p.second != sec {
-		at := h.node.at(n, now)
+		at := h.positionOf(n, now)
 		*p = pinged{n, sec, NewMessageAt(JSON, wire.AppendPing(nil, string(at)), at)}
 	}
 	return p.m

@@ -60,14 +60,69 @@ func (n *Node) spanOf(name string) span {
 // all is the span of all partitions.
 func (n *Node) all() span { return span{0, n.parts} }
 
-// marksAt returns the marks of a place in the node's order. Of one that the recent window does
-// not reach back to it returns those of the oldest that it does, which never are too low.
+// A frontier is a place in the node's order with its marks.
+type frontier struct {
+	number uint64
+	marks  *marks
+}
+
+// stand says that all up to a place is with the hubs concerned.
+func (n *Node) stand(number uint64, m *marks) {
+	n.front.Store(&frontier{number, new(*m)})
+	n.posted.Store(number)
+}
+
+// frontier returns the place up to which all is with the hubs concerned.
+func (n *Node) frontier() frontier {
+	if n.several() {
+		return *n.front.Load()
+	}
+	return frontier{number: n.posted.Load()}
+}
+
+// marksAt returns the marks of a place in the order, as far as the hub's sessions are concerned. What it
+// is yet to hand out may not be in the recent window any more.
+func (h *hub) marksAt(number uint64) *marks {
+	if number == h.horizon {
+		return h.marks
+	}
+	i := sort.Search(len(h.batch), func(i int) bool { return h.batch[i].number > number })
+	if i < len(h.batch) {
+		return h.batch[i].e.marksBefore()
+	}
+	if m := h.node.recent.marksAt(number); m != nil {
+		return m
+	}
+	return h.marks // further back than where somebody stands who has just begun: nothing is missed
+}
+
+// marksBefore returns the marks of somebody who has all before an event.
+func (e *event) marksBefore() *marks {
+	m := *e.marks
+	if !e.loose() {
+		m[e.p.Partition] = e.p.Number - 1
+	}
+	return &m
+}
+
+// marksAt returns the marks of a place in the node's order, nil if the window does not reach back to it.
 func (r *recent) marksAt(number uint64) *marks {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	if number+1 < r.first {
+		return nil
+	}
 	return r.marks(number)
 }
 
+// newest returns the marks behind everything.
+func (r *recent) newest() *marks {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.marks(r.last)
+}
+
+// marks returns those of a place that the window reaches back to. With mu held.
 func (r *recent) marks(number uint64) *marks {
 	if number < r.first || r.first > r.last {
 		return r.base
@@ -102,13 +157,13 @@ func (c *catching) put(t *sub, m marks) {
 // for each partition that of the subscription that is furthest behind.
 func (s *Session) marksOf(number uint64) marks {
 	n := s.node
-	m := *n.recent.marksAt(number)
+	m := *s.hub.marksAt(number)
 	if s.more.catching() == 0 {
 		return m
 	}
 	c := &s.more.catch
 	if c.n == len(s.subs) { // what no subscription concerns does not hold it back
-		m = *n.recent.marksAt(n.looking.Load())
+		m = *n.recent.newest()
 	}
 	for _, t := range s.subs {
 		if t.catches() {
@@ -145,18 +200,18 @@ func (s *Session) chooseRead(r *Range) {
 // catchingMessage returns an event as one that catches up gets it: where its subscription, and its
 // session, stand with it is not what others who are live would be told.
 func (s *Session) catchingMessage(t *sub, e *event) *Message {
-	n, c := s.node, &s.more.catch
-	at := e.position
-	if t.list.topic.pattern() {
-		m := *c.spot(t)
-		e.raise(&m)
-		at = formatMarks(n.epoch.Load(), &m, n.parts, e.p.Time)
+	n := s.node
+	var m marks
+	together := s.flags&sToken != 0 && s.togetherAt(e)
+	if together {
+		m = s.marksOf(s.stand())
+	} else {
+		m = *s.more.catch.spot(t)
 	}
-	var whole Position
-	if s.flags&sToken != 0 && s.togetherAt(e) {
-		m := s.marksOf(s.stand())
-		e.raise(&m)
-		whole = formatMarks(n.epoch.Load(), &m, n.parts, e.p.Time)
+	e.raise(&m)
+	at, whole := formatMarks(n.epoch.Load(), &m, n.parts, e.p.Time), Position("")
+	if together {
+		whole = at
 	}
 	sub := ""
 	if t.list.topic.pattern() {

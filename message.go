@@ -1,6 +1,7 @@
 package longwire
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -94,6 +95,17 @@ func joinMessages(run []entry) *Message {
 		m.parts[i] = run[i].m
 	}
 	return m
+}
+
+// bare returns the message without its position.
+func (m *Message) bare() *Message {
+	if m.parts == nil {
+		return NewMessage(m.kind, m.data)
+	}
+	b := &Message{parts: slices.Clone(m.parts)}
+	last := len(b.parts) - 1
+	b.parts[last] = b.parts[last].bare()
+	return b
 }
 
 func (f *Form) append(dst []byte, m *Message) []byte {

@@ -85,6 +85,7 @@ type Node struct {
 	earlier [MaxPartitions]atomic.Pointer[[]EpochEnd] // nil before a partition begins
 	looking atomic.Uint64                             // the number up to which the index was, or is about to be, asked
 	posted  atomic.Uint64                             // the number up to which all is with the hubs concerned
+	front   atomic.Pointer[frontier]                  // that with its marks, if there are several partitions
 	ending  atomic.Bool                               // nobody new is taken
 	untold  atomic.Int64                              // ends of sessions that Disconnect has yet to hear of
 

@@ -173,11 +173,10 @@ func (n *Node) lostAfter(ctx context.Context, name string, part int, number uint
 
 // postedIn returns up to which number all of a partition is with the hubs concerned, and can be read.
 func (n *Node) postedIn(part int) uint64 {
-	number := n.posted.Load()
 	if n.several() {
-		return n.recent.marksAt(number)[part]
+		return n.front.Load().marks[part]
 	}
-	return number
+	return n.posted.Load()
 }
 
 // gapsIn returns the names for which a position is not within history.
@@ -230,7 +229,7 @@ func (n *Node) marksIn(name string, at *position) (*marks, bool) {
 	if at.epoch != n.epoch.Load() {
 		return nil, false
 	}
-	m, in := *n.recent.marksAt(n.looking.Load()), n.spanOf(name)
+	m, in := *n.recent.newest(), n.spanOf(name)
 	for i := in.from; i < in.to; i++ {
 		number := at.in(i, n.parts)
 		if number > m[i] {

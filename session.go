@@ -144,14 +144,13 @@ func (s *Session) position(now time.Time) Position {
 
 // tokened returns m as it may leave on a link that resumes by one token: without
 // one while some subscriptions catch up, because it would be ahead of them, unless all
-// do so together; or if another subscription gets the same publication again, because
-// only the last of them says that it was delivered.
-func (s *Session) tokened(m *Message, again bool) *Message {
+// do so together.
+func (s *Session) tokened(m *Message) *Message {
 	if s.flags&sToken == 0 || m.at == "" {
 		return m
 	}
-	if again || s.more.catching() > 0 && slices.ContainsFunc(s.subs, func(t *sub) bool { return !t.reads() }) {
-		return NewMessage(m.kind, m.data)
+	if s.more.catching() > 0 && slices.ContainsFunc(s.subs, func(t *sub) bool { return !t.reads() }) {
+		return m.bare()
 	}
 	return m
 }
@@ -163,13 +162,51 @@ func (s *Session) again(i int) bool {
 		return false
 	}
 	batch := s.hub.batch
-	for n := batch[i].number; i+1 < len(batch) && batch[i+1].number == n; i++ {
-		l := batch[i+1].list
-		if t := s.find(l.topic.name); t != nil && t.list == l && t.after < n {
+	for e := batch[i].e; i+1 < len(batch) && batch[i+1].e == e && !e.loose(); i++ {
+		if s.takes(i+1) != nil {
 			return true
 		}
 	}
 	return false
+}
+
+// takes returns the subscription that is to get an entry of the hub's batch, nil if there is none.
+func (s *Session) takes(i int) *sub {
+	e := &s.hub.batch[i]
+	if t := s.find(e.list.topic.name); t != nil && t.list == e.list && t.after < e.number && !t.catches() {
+		return t
+	}
+	return nil
+}
+
+// sendTogether sends a publication for all subscriptions that are to get it, from an entry of the
+// hub's batch on. One token cannot say that some of them have it and others do not: so they all get it, or
+// none.
+func (s *Session) sendTogether(i int) error {
+	batch := s.hub.batch
+	var takers []*sub
+	var ms []*Message
+	for e := batch[i].e; i < len(batch) && batch[i].e == e; i++ {
+		if t := s.takes(i); t != nil {
+			takers, ms = append(takers, t), append(ms, batch[i].m)
+		}
+	}
+	err := s.send(s.tokened(together(ms)))
+	if err == nil {
+		for _, t := range takers {
+			t.after = max(t.after, batch[i-1].number)
+		}
+	}
+	return err
+}
+
+// together returns one message for several, whose position is that of the last.
+func together(ms []*Message) *Message {
+	last := len(ms) - 1
+	for i, m := range ms[:last] {
+		ms[i] = m.bare()
+	}
+	return &Message{parts: ms, at: ms[last].at}
 }
 
 // inboxOf returns the session's inbox, or an empty name.

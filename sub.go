@@ -46,10 +46,16 @@ func (s *sub) deliver(at, end int, joined []*Message) bool {
 	}
 	for i := at; i < end; i++ {
 		e := &batch[i]
-		if e.number <= s.after && !e.loose {
+		if e.number <= s.after && !e.loose() {
 			continue
 		}
-		if err := ss.send(ss.tokened(e.m, ss.again(i))); err != nil {
+		var err error
+		if ss.again(i) {
+			err = ss.sendTogether(i)
+		} else {
+			err = ss.send(ss.tokened(e.m))
+		}
+		if err != nil {
 			if errors.Is(err, ErrFull) {
 				s.missed(batch[i:end])
 				ss.fallBehind(s, e.before())
@@ -63,7 +69,7 @@ func (s *sub) deliver(at, end int, joined []*Message) bool {
 // missed notes that a subscription is passed by entries: what history does not have of them it will
 // not get.
 func (s *sub) missed(entries []entry) {
-	if slices.ContainsFunc(entries, func(e entry) bool { return e.loose }) {
+	if slices.ContainsFunc(entries, func(e entry) bool { return e.loose() }) {
 		s.flags |= subMissed
 	}
 }

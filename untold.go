@@ -28,14 +28,15 @@ func (s *Session) notTold(t *sub) {
 	if m.untold == nil {
 		m.untold = map[*sub]untold{}
 	}
-	m.untold[t] = untold{began: s.node.positionAt(t.after)}
+	m.untold[t] = untold{began: s.hub.positionAt(t.after)}
 }
 
 // positionAt returns a number's position.
-func (n *Node) positionAt(number uint64) position {
+func (h *hub) positionAt(number uint64) position {
+	n := h.node
 	p := position{epoch: n.epoch.Load(), number: number}
 	if n.several() {
-		p.number, p.each, p.parts = noNumber, n.recent.marksAt(number), n.parts
+		p.number, p.each, p.parts = noNumber, h.marksAt(number), n.parts
 	}
 	return p
 }
@@ -65,10 +66,10 @@ func (p *position) least(o *position, parts int) position {
 }
 
 // nowTold notes that all subscriptions are live, and have everything up to number.
-func (m *more) nowTold(n *Node, number uint64, now time.Time) {
+func (m *more) nowTold(h *hub, number uint64, now time.Time) {
 	for t, u := range m.untold {
 		if u.since == (position{}) {
-			u.since = n.positionAt(number)
+			u.since = h.positionAt(number)
 			u.since.second = now.Unix()
 			m.untold[t] = u
 		}
