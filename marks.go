@@ -173,23 +173,38 @@ func (s *Session) marksOf(number uint64) marks {
 	return m
 }
 
-// chooseRead says in r what to read of one partition for all that are further behind in it than
-// the node's order reaches back. The others take no part.
+// aheadOfNode reports whether a peer has been told by another node, or read, what this one has not heard
+// of. It would get that again if it was live.
+func (s *Session) aheadOfNode() bool {
+	n := s.node
+	if !n.several() {
+		return false // numbers are the publications' own: what is heard later is passed over
+	}
+	newest := n.recent.newest()
+	for _, t := range s.subs {
+		if t.catches() && !newest.covers(s.more.catch.spot(t), n.spanOf(t.name())) {
+			return true
+		}
+	}
+	return false
+}
+
+// chooseRead says in r what to read: of one partition in which some are further behind than the node's order
+// reaches back, for all whom it concerns. The others take no part.
 func (s *Session) chooseRead(r *Range) {
 	n, c := s.node, &s.more.catch
 	_, base := n.recent.begins()
-	behind := func(t *sub, part int) bool {
+	concerned := func(t *sub) bool {
 		in := n.spanOf(t.name())
-		return t.catches() && part >= in.from && part < in.to && c.spot(t)[part] < base[part]
+		return t.catches() && r.Partition >= in.from && r.Partition < in.to
 	}
-	for r.Partition = 0; r.Partition < n.parts-1; r.Partition++ {
-		if slices.ContainsFunc(s.subs, func(t *sub) bool { return behind(t, r.Partition) }) {
-			break
-		}
+	behind := func(t *sub) bool { return concerned(t) && c.spot(t)[r.Partition] < base[r.Partition] }
+	for r.Partition < n.parts-1 && !slices.ContainsFunc(s.subs, behind) {
+		r.Partition++
 	}
 	r.After = noNumber
 	for _, t := range s.subs {
-		if t.flags &^= subReading; behind(t, r.Partition) {
+		if t.flags &^= subReading; concerned(t) {
 			t.flags |= subReading
 			r.Channels = append(r.Channels, t.name())
 			r.After = min(r.After, c.spot(t)[r.Partition])

@@ -200,7 +200,7 @@ func (v *traveller) log(format string, args ...any) {
 
 func (v *traveller) fail(format string, args ...any) {
 	v.ts.t.Helper()
-	v.ts.t.Fatalf("traveller %d, %s %v: %s; before that\n  %s", v.n, v.peer.way.Name, v.names, fmt.Sprintf(format, args...), strings.Join(v.past[max(0, len(v.past)-20):], "\n  "))
+	v.ts.t.Fatalf("traveller %d, %s %v: %s; before that\n  %s", v.n, v.peer.way.Name, v.names, fmt.Sprintf(format, args...), strings.Join(v.past[max(0, len(v.past)-40):], "\n  "))
 }
 
 // stand notes where a subscription stands.

@@ -251,7 +251,7 @@ func (p *placing) Run(now time.Time) {
 	}
 	if p.found.err != nil {
 		s.node.log.Warn("longwire: history cannot be read; it is tried again", "err", p.found.err)
-		s.retry(now)
+		s.retry(retryAfter)
 		return
 	}
 	s.placed(now, p)
