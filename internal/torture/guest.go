@@ -79,7 +79,7 @@ func (g *guest) visit(ctx context.Context, via client.Via) error {
 		return err
 	}
 	defer c.Close()
-	g.connecting("by client over " + string(via) + " since ")
+	g.connecting("by client over " + string(via))
 	for _, name := range g.names {
 		g.mu.Lock()
 		since := g.since[name]

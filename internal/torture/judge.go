@@ -21,7 +21,7 @@ func (l *lap) judge(late error) error {
 		err = errors.Join(err, fmt.Errorf("there were more than %d events", MaxEvents))
 	}
 	if len(faults) > 0 {
-		err = errors.Join(err, errors.New(Report(events, faults)))
+		err = errors.Join(err, &FoundError{faults, report(events, faults)})
 	}
 	if err != nil {
 		err = errors.Join(err, l.keep(events))
@@ -36,7 +36,7 @@ func (l *lap) explained(err error) error {
 	}
 	lines := strings.Split(strings.TrimSpace(l.srv.said.String()), "\n")
 	lines = lines[max(0, len(lines)-maxLog):]
-	return fmt.Errorf("%w\ndata and history: %s\nthe server said last:\n%s", err, l.srv.dir, strings.Join(lines, "\n"))
+	return fmt.Errorf("%w\ndata and history: %s\nthe server said last:\n%s", err, l.dir, strings.Join(lines, "\n"))
 }
 
 // What a report has at most.
@@ -48,7 +48,7 @@ const (
 )
 
 func (l *lap) keep(events []Event) error {
-	f, err := os.Create(filepath.Join(l.srv.dir, "history.txt"))
+	f, err := os.Create(filepath.Join(l.dir, "history.txt"))
 	if err != nil {
 		return err
 	}
@@ -60,9 +60,17 @@ func (l *lap) keep(events []Event) error {
 	return w.Flush()
 }
 
-// Report tells faults, and the history of the first ones: of each the last events of its subscriber and channel before it
+// A FoundError says that promises were not kept.
+type FoundError struct {
+	Faults []Fault
+	report string
+}
+
+func (e *FoundError) Error() string { return e.report }
+
+// report tells faults, and the history of the first ones: of each the last events of its subscriber and channel before it
 // shows, its publication's, and the server's.
-func Report(events []Event, faults []Fault) string {
+func report(events []Event, faults []Fault) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d faults", len(faults))
 	for i := range faults {

@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ type lap struct {
 	seed     uint64
 	h        *History
 	srv      *server // owned by run
+	dir      string  // for what is to be left behind
 	tally    *tally
 	stop     chan struct{} // closed when publishers are to stop
 	hurry    chan struct{} // closed when nobody is to dawdle any more, or to cut his links
@@ -49,12 +51,12 @@ const (
 
 func newLap(o Options, seed uint64, dir string) (*lap, error) {
 	rng := rand.New(rand.NewPCG(seed, 0))
-	srv, err := newServer(o.Binary, dir, rng)
+	srv, err := newServer(o.Binary, cmp.Or(o.Data, dir), rng)
 	if err != nil {
 		return nil, err
 	}
 	l := &lap{
-		o: o, seed: seed, h: NewHistory(), srv: srv, tally: newTally(), rng: rng,
+		o: o, seed: seed, dir: dir, h: NewHistory(), srv: srv, tally: newTally(), rng: rng,
 		stop: make(chan struct{}), hurry: make(chan struct{}),
 		channels: []string{"quiet", "deep.a.b", "deep.a.c", "room.0", "room.1", "room.2", "room.3", "room.4", "room.5", "room.6", "room.7"},
 	}

@@ -16,6 +16,9 @@ type Options struct {
 	// Dir is where laps keep their data. Empty means the system's for temporary files. What a
 	// lap kept is deleted when nothing was wrong with it.
 	Dir string
+	// Data is the server's --data. Empty means below Dir. With "memory" it forgets all when it is
+	// killed, which is to be found out.
+	Data string
 	// Seed decides what was left to chance: who reads what by which ways, when the server is killed. What
 	// threads and sockets do it does not decide.
 	Seed uint64

@@ -63,12 +63,9 @@ func (s *subscriber) visit(ctx context.Context) {
 	s.link++
 	s.begun = false
 	for _, name := range s.names {
-		s.record(Event{Kind: Connecting, Name: name, Position: s.since[name], Note: "by " + w.name + " since "})
+		s.record(Event{Kind: Connecting, Name: name, Position: s.since[name], Note: "by " + w.name})
 	}
 	err := s.read(ctx, w)
-	if gap, ok := errors.AsType[*gapError](err); ok {
-		s.record(Event{Kind: Gapped, Name: s.names[0], Note: gap.Error()})
-	}
 	s.lap.tally.link(w.name, err)
 	s.record(Event{Kind: Ended, Note: err.Error()})
 }

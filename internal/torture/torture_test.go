@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"errors"
 	"flag"
 	"math/rand/v2"
 	"os/exec"
@@ -10,20 +11,19 @@ import (
 )
 
 var (
-	duration = flag.Duration("duration", 0, "how long to begin laps of torture; zero is one lap")
-	seed     = flag.Uint64("seed", 0, "what is left to chance; zero is another each time")
-	kills    = flag.Int("kills", 0, "how often to kill the server in a lap; zero is 20")
-	raced    = flag.Bool("raced", false, "build the server with the race detector")
+	duration = flag.Duration("torture.duration", 0, "begin laps of TestTorture for so long; zero is one lap")
+	seed     = flag.Uint64("torture.seed", 0, "what TestTorture leaves to chance; zero is another each time")
+	raced    = flag.Bool("torture.raced", false, "build the server of TestTorture with the race detector")
 )
 
 // TestTorture is promise P2 to the letter: a server that keeps what is published in files is killed twenty times while
 // 20 publishers and 100 subscribers use it by all ways, and nothing is lost, nothing comes twice or out of order, and no gap is told.
 func TestTorture(t *testing.T) {
-	o := &Options{Binary: build(t), Dir: t.ArtifactDir(), Seed: *seed, Duration: *duration, Kills: *kills, Log: t.Output()}
+	o := &Options{Binary: build(t), Dir: t.ArtifactDir(), Seed: *seed, Duration: *duration, Log: t.Output()}
 	if o.Seed == 0 {
 		o.Seed = rand.Uint64N(1 << 32)
 	}
-	t.Logf("to do this again: go test ./internal/torture -run TestTorture -seed %d", o.Seed)
+	t.Logf("to do this again: go test ./internal/torture -run TestTorture -torture.seed %d", o.Seed)
 	total, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, total)
@@ -35,6 +35,26 @@ func TestTorture(t *testing.T) {
 	}
 	if total.Unknown == 0 {
 		t.Error("no publication was cut: the server was not killed while it was used")
+	}
+}
+
+// TestTortureFindsWhatIsLost tortures a server that keeps everything in memory, which has nothing after a kill: the harness
+// has to notice that from end to end.
+func TestTortureFindsWhatIsLost(t *testing.T) {
+	o := &Options{Binary: build(t), Dir: t.ArtifactDir(), Data: "memory", Seed: 1, Kills: 2, Publishers: 8, Subscribers: 30}
+	_, err := Run(t.Context(), o)
+	found, ok := errors.AsType[*FoundError](err)
+	if !ok {
+		t.Fatalf("nothing was found: %v", err)
+	}
+	count := map[string]int{}
+	for i := range found.Faults {
+		count[found.Faults[i].What]++
+	}
+	for _, what := range []string{Lost, Vanished, FalseGap} {
+		if count[what] == 0 {
+			t.Errorf("nothing of this kind was found: %s\n%v", what, err)
+		}
 	}
 }
 

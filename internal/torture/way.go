@@ -156,3 +156,16 @@ func errOr(err error) error {
 
 // silence is how long a link may be silent: longer than any heartbeat.
 const silence = 40 * time.Second
+
+// told returns what a response's header says: of gaps, and where it begins.
+func told(h http.Header) (frames []*wire.ServerFrame) {
+	for name := range strings.SplitSeq(h.Get("Longwire-Gap"), ",") {
+		if name != "" {
+			frames = append(frames, &wire.ServerFrame{Op: wire.OpGap, Channel: name})
+		}
+	}
+	if at := h.Get("Longwire-Position"); at != "" {
+		frames = append(frames, standing(at))
+	}
+	return frames
+}

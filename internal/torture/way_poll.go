@@ -35,7 +35,8 @@ type poller struct {
 	client *http.Client
 	answer // the last one
 	taken  int
-	stands bool // where the answer ends was told
+	gaps   []*wire.ServerFrame // that the header told of
+	stands bool                // where the answer ends was told
 }
 
 func newPoller(ctx context.Context, d *dialer) poller {
@@ -68,8 +69,10 @@ func (l *poller) ask(ctx context.Context, method, address string, body []byte, w
 	if err != nil {
 		return err
 	}
-	if gap := resp.Header.Get("Longwire-Gap"); gap != "" {
-		return &gapError{gap}
+	for _, f := range told(resp.Header) {
+		if f.Op == wire.OpGap {
+			l.gaps = append(l.gaps, f)
+		}
 	}
 	var a answer
 	if err := json.Unmarshal(p, &a); err != nil {
@@ -84,6 +87,10 @@ func (l *poller) ask(ctx context.Context, method, address string, body []byte, w
 // whoever has a position for each subscription.
 func (l *poller) left() (*wire.ServerFrame, error) {
 	switch {
+	case len(l.gaps) > 0:
+		f := l.gaps[0]
+		l.gaps = l.gaps[1:]
+		return f, nil
 	case l.taken < len(l.Messages):
 		l.taken++
 		return parseFrame(l.Messages[l.taken-1])

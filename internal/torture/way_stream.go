@@ -57,8 +57,8 @@ type streamLink struct {
 	in     *bufio.Reader
 	sse    bool
 	quiet  *time.Timer
-	id     string // the last event id's position
-	began  string // where it begins, until that was told
+	id     string              // the last event id's position
+	first  []*wire.ServerFrame // what the header told
 }
 
 func openStream(ctx context.Context, d *dialer, address, lastID string, sse bool) (link, error) {
@@ -83,23 +83,15 @@ func openStream(ctx context.Context, d *dialer, address, lastID string, sse bool
 		return nil, err
 	}
 	l.body, l.in = resp.Body, bufio.NewReader(resp.Body)
-	l.began = resp.Header.Get("Longwire-Position")
-	if gap := resp.Header.Get("Longwire-Gap"); gap != "" {
-		l.cut()
-		return nil, &gapError{gap}
-	}
+	l.first = told(resp.Header)
 	return l, nil
 }
 
-// A gapError says that a response's header told of a gap.
-type gapError struct{ names string }
-
-func (e *gapError) Error() string { return "Longwire-Gap: " + e.names }
-
 func (l *streamLink) next() (*wire.ServerFrame, error) {
-	if at := l.began; at != "" {
-		l.began = ""
-		return standing(at), nil
+	if len(l.first) > 0 {
+		f := l.first[0]
+		l.first = l.first[1:]
+		return f, nil
 	}
 	l.quiet.Reset(silence)
 	if l.sse {

@@ -18,8 +18,8 @@ type wsLink struct {
 	conn   net.Conn
 	in     *bufio.Reader
 	reader frame.Reader
-	buf    []byte // read and not yet taken
-	began  string // where a reading begins, until that was told
+	buf    []byte              // read and not yet taken
+	first  []*wire.ServerFrame // what the header told
 }
 
 var wsConfig = frame.Config{MaxMessage: 4 << 20}
@@ -77,7 +77,7 @@ func (l *wsLink) shake(address string) error {
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		return refusal(resp)
 	}
-	l.began = resp.Header.Get("Longwire-Position")
+	l.first = told(resp.Header)
 	return nil
 }
 
@@ -87,9 +87,10 @@ func (l *wsLink) send(op frame.Opcode, p []byte) error {
 }
 
 func (l *wsLink) next() (*wire.ServerFrame, error) {
-	if at := l.began; at != "" {
-		l.began = ""
-		return standing(at), nil
+	if len(l.first) > 0 {
+		f := l.first[0]
+		l.first = l.first[1:]
+		return f, nil
 	}
 	l.conn.SetDeadline(time.Now().Add(silence))
 	for {
