@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // A Fault is a promise that was not kept.
@@ -33,16 +34,16 @@ const (
 
 // String returns the fault as a line.
 func (f *Fault) String() string {
-	s := f.What
+	parts := []string{f.What}
 	for _, part := range []string{f.Who, f.Name, f.Channel} {
 		if part != "" {
-			s += ", " + part
+			parts = append(parts, part)
 		}
 	}
 	if f.ID != (ID{}) {
-		s += ", " + f.ID.String()
+		parts = append(parts, f.ID.String())
 	}
-	return s + ": " + f.Detail
+	return strings.Join(parts, ", ") + ": " + f.Detail
 }
 
 // Check judges a history, whose channels keep everything that was published in it: so nothing may be lost, and every gap
@@ -51,7 +52,8 @@ func (f *Fault) String() string {
 // It holds that
 //
 //   - what was acknowledged is kept, once, as is what may have been published, at most once, and nothing that was refused;
-//   - what was acknowledged before another publication was begun stands before it;
+//   - what was acknowledged before another publication was begun stands before it, as does what the same
+//     publisher began before;
 //   - a key has one place: where it was acknowledged at two positions, somebody has gone on from both;
 //   - every subscription got, from where it began, all that is kept, in that order, each once, whatever links it had.
 func Check(events []Event) []Fault {
@@ -182,21 +184,29 @@ func compareIDs(a, b ID) int {
 	return cmp.Or(cmp.Compare(a.Publisher, b.Publisher), cmp.Compare(a.N, b.N))
 }
 
-// judgeOrder finds what was acknowledged before something was begun behind which it stands. From the end on, the one
-// that was acknowledged first is all that has to be known of those behind.
+// judgeOrder finds what stands before something that has to be before it: what was acknowledged before it was begun, and
+// what its publisher began before. From the end on, the one that was acknowledged first, and the first of each publisher, are all that
+// has to be known of those behind.
 func (c *check) judgeOrder(channel string, ids []ID) {
 	first, by := 0, ID{}
+	own := map[uint16]uint32{}
 	for i := len(ids) - 1; i >= 0; i-- {
-		p := c.pubs[ids[i]]
-		if p == nil {
+		id, detail := ids[i], ""
+		p := c.pubs[id]
+		if p == nil || c.place[id] != i {
 			continue
 		}
-		if first > 0 && first < p.begun {
-			c.fault(Fault{What: OutOfOrder, At: p.begun - 1, Channel: channel, ID: ids[i],
-				Detail: fmt.Sprintf("it stands before %s, which was acknowledged before it was begun", by)})
+		if n, more := own[id.Publisher]; more && n < id.N {
+			detail = fmt.Sprintf("it stands before %s, which was begun before it", ID{id.Publisher, n})
 		}
-		if p.acked > 0 && (first == 0 || p.acked < first) {
-			first, by = p.acked, ids[i]
+		if first > 0 && first < p.begun {
+			detail = fmt.Sprintf("it stands before %s, which was acknowledged before it was begun", by)
+		}
+		if detail != "" {
+			c.fault(Fault{What: OutOfOrder, At: p.begun - 1, Channel: channel, ID: id, Detail: detail})
+		}
+		if own[id.Publisher] = id.N; p.acked > 0 && (first == 0 || p.acked < first) {
+			first, by = p.acked, id
 		}
 	}
 }

@@ -19,7 +19,7 @@ func story(t *testing.T, text string) (events []Event) {
 	t.Helper()
 	for line := range strings.Lines(text) {
 		w := append(strings.Fields(line), make([]string, 8)...)
-		e := Event{}
+		var e Event
 		switch w[0] {
 		case "":
 			continue
@@ -291,11 +291,18 @@ func TestCheck(t *testing.T) {
 			kept 1.2 chat`, "out of order p1/3"},
 		{"at the same time any order is right", `
 			begun 1.1 chat
+			begun 2.1 chat
+			acked 2.1 chat A
+			acked 1.1 chat B
+			kept 1.1 chat
+			kept 2.1 chat`, ""},
+		{"kept in another order than it was published in", `
+			begun 1.1 chat
 			begun 1.2 chat
 			acked 1.2 chat A
 			acked 1.1 chat B
-			kept 1.1 chat
-			kept 1.2 chat`, ""},
+			kept 1.2 chat
+			kept 1.1 chat`, "out of order p1/2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string

@@ -7,12 +7,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 var (
 	duration = flag.Duration("torture.duration", 0, "begin laps of TestTorture for so long; zero is one lap")
 	seed     = flag.Uint64("torture.seed", 0, "what TestTorture leaves to chance; zero is another each time")
+	binary   = flag.String("torture.binary", "", "the server to torture; empty builds it")
 	raced    = flag.Bool("torture.raced", false, "build the server of TestTorture with the race detector")
 )
 
@@ -61,16 +61,17 @@ func TestTortureFindsWhatIsLost(t *testing.T) {
 // build builds the server.
 func build(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "longwire")
-	args := []string{"build", "-o", binary}
+	if *binary != "" {
+		return *binary
+	}
+	path := filepath.Join(t.TempDir(), "longwire")
+	args := []string{"build", "-o", path}
 	if *raced {
 		args = append(args, "-race")
 	}
-	began := time.Now()
 	out, err := exec.Command("go", append(args, "github.com/longwire/longwire/cmd/longwire")...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	t.Logf("built in %v", time.Since(began).Round(time.Millisecond))
-	return binary
+	return path
 }

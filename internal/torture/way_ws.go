@@ -118,12 +118,9 @@ func (l *wsLink) next() (*wire.ServerFrame, error) {
 
 // more reads on.
 func (l *wsLink) more() error {
-	if _, err := l.in.Peek(1); err != nil {
-		return err
-	}
-	p, err := l.in.Peek(l.in.Buffered())
-	l.buf = append(l.buf[:len(l.buf):len(l.buf)], p...)
-	l.in.Discard(len(p))
+	var p [8 << 10]byte
+	n, err := l.in.Read(p[:])
+	l.buf = append(l.buf[:len(l.buf):len(l.buf)], p[:n]...)
 	return err
 }
 
