@@ -80,7 +80,7 @@ interop: deps ## only the tests against other people's clients and proxies
 	$(call step,interop)
 	$(GO) test -race -timeout $(TIMEOUT) ./internal/interop/...
 
-torture: ## kill a server while everybody uses it, for DURATION (10m), from SEED on
+torture: ## kill a server while everybody uses it, for DURATION (10m), then one that keeps little
 	$(call step,torture for $(DURATION))
 	$(GO) test -race -timeout 0 -v -run '^TestTorture$$' -artifacts -outputdir $(CURDIR)/.cache ./internal/torture -torture.duration=$(DURATION) -torture.seed=$(SEED)
 

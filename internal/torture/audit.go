@@ -1,25 +1,58 @@
 package torture
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
+	"time"
 
 	"github.com/longwire/longwire/wire"
 )
 
-// audit writes down what is kept of every channel in the end, and probes positions that were told along the way: what
-// follows each is to be what follows its publication.
-func (l *lap) audit(ctx context.Context, h *http.Client) error {
+// Auditing: what is kept of every channel is written down. Where all is kept, that is done in the end; otherwise all the time,
+// so often that nothing is dropped before it is written down.
+
+// archiveEvery is short enough for what is kept of a channel not to be published meanwhile.
+const archiveEvery = 100 * time.Millisecond
+
+// archive begins to write down what is kept, where not all is. It has ended when the function that is returned has.
+func (l *lap) archive(ctx context.Context, wg *sync.WaitGroup) (stop func()) {
+	if l.o.Keep == 0 {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	wg.Go(func() {
+		defer close(done)
+		h := l.client()
+		defer h.CloseIdleConnections()
+		for ctx.Err() == nil {
+			_ = l.writeDown(ctx, h) // the server may be down; what is not there in the end is told then
+			l.sleep(ctx, archiveEvery)
+		}
+	})
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// writeDown writes down what follows what was written down of each channel.
+func (l *lap) writeDown(ctx context.Context, h *http.Client) error {
 	for _, channel := range l.channels {
-		since := "all"
 		for {
-			page, err := l.history(ctx, h, channel, since, 1000)
+			page, err := l.history(ctx, h, channel, cmp.Or(l.ends[channel], "all"), 1000)
 			if err != nil {
 				return fmt.Errorf("history of %s: %w", channel, err)
 			}
+			if page.Gap {
+				l.fail(fmt.Errorf("torture: history of %s lacks something behind %s: it was read too slowly", channel, l.ends[channel]))
+			}
+			l.ends[channel] = page.Position
 			if len(page.Publications) == 0 {
 				break
 			}
@@ -28,8 +61,19 @@ func (l *lap) audit(ctx context.Context, h *http.Client) error {
 				e.ID, e.Note = identify(f)
 				l.h.Record(e)
 			}
-			since = page.Position
 		}
+	}
+	return nil
+}
+
+// audit writes down the rest, and probes positions that were told along the way: what follows each is to be what follows its
+// publication.
+func (l *lap) audit(ctx context.Context, stop func()) error {
+	stop()
+	h := l.client()
+	defer h.CloseIdleConnections()
+	if err := l.writeDown(ctx, h); err != nil {
+		return err
 	}
 	return l.probes(ctx, h)
 }

@@ -55,9 +55,9 @@ func (l *lap) subscribers() (all []reader) {
 		}
 		s := &subscriber{
 			lap: l, who: fmt.Sprint("subscriber-", i), names: names, from: from, rng: rng,
-			tempo: tempo(rng.IntN(3)), d: &dialer{http: l.srv.http, tcp: l.srv.tcp, rng: rng},
+			tempo: tempo(rng.IntN(4)), d: &dialer{http: l.srv.http, tcp: l.srv.tcp, rng: rng},
 		}
-		s.d.small = s.tempo != fast
+		s.d.small = s.tempo == slow || s.tempo == pausing
 		l.pickWays(s, i-guests)
 		all = append(all, s)
 	}

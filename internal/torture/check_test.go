@@ -306,7 +306,73 @@ func TestCheck(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
-			for _, f := range Check(story(t, tt.story)) {
+			for _, f := range Check(story(t, tt.story), 0) {
+				got = append(got, f.What+" "+f.ID.String())
+			}
+			if s := strings.Join(got, "; "); s != tt.want {
+				t.Errorf("faults %q, want %q", s, tt.want)
+			}
+		})
+	}
+}
+
+// Of four one is kept at least.
+func TestCheckWhatIsNotKeptForEver(t *testing.T) {
+	const four = three + `
+			begun 1.4 chat
+			acked 1.4 chat D`
+	const keptFour = keptThree + `
+			kept 1.4 chat`
+	for _, tt := range []struct{ name, story, want string }{
+		{"told", four + `
+			s connecting chat behind 1.1
+			s gap chat
+			s got chat chat 1.4 1` + keptFour, ""},
+		{"not told", four + `
+			s connecting chat behind 1.1
+			s got chat chat 1.4 1` + keptFour, "lost p1/2"},
+		{"told too late", four + `
+			s connecting chat behind 1.1
+			s got chat chat 1.4 1
+			s gap chat` + keptFour, "lost p1/2; false gap p0/0"},
+		{"told once, lost twice", four + `
+			s connecting chat behind 1.1
+			s gap chat
+			s got chat chat 1.2 1
+			s got chat chat 1.4 1` + keptFour, "lost p1/3"},
+		{"told, and yet it is all there", four + `
+			s connecting chat behind 1.1
+			s gap chat
+			s got chat chat 1.2 1
+			s got chat chat 1.3 1
+			s got chat chat 1.4 1` + keptFour, ""},
+		{"nothing can be missing", four + `
+			s connecting chat behind 1.4
+			s gap chat` + keptFour, "false gap p0/0"},
+		{"told, and the last one never came", four + `
+			s connecting chat behind 1.1
+			s gap chat
+			s got chat chat 1.3 1` + keptFour, "lost p1/4"},
+		{"told, and what never was dropped", three + `
+			s connecting chat behind 1.1
+			s gap chat
+			s got chat chat 1.4 1
+			begun 1.4 chat` + keptFour, "lost p1/2"},
+		{"all is what is left", four + `
+			s connecting chat all
+			s got chat chat 1.3 1
+			s got chat chat 1.4 1` + keptFour, ""},
+		{"a pattern lacks something of another channel", four + `
+			begun 2.1 news
+			acked 2.1 news E
+			s connecting * behind 2.1
+			s gap *
+			s got * chat 1.4 1
+			kept 2.1 news` + keptFour, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			for _, f := range Check(story(t, tt.story), 1) {
 				got = append(got, f.What+" "+f.ID.String())
 			}
 			if s := strings.Join(got, "; "); s != tt.want {

@@ -22,6 +22,7 @@ type lane struct {
 	all      bool
 	after    ID   // it begins behind this one
 	left     bool // nothing more is owed to it
+	gaps     int  // that were told
 	streams  map[string]*stream
 }
 
@@ -29,6 +30,7 @@ type lane struct {
 type stream struct {
 	begun bool
 	last  int // the place of the last one
+	gaps  int // of the lane, that were told before the last one
 	links map[int]int32
 }
 
@@ -50,7 +52,7 @@ func (l *lane) stream(channel string) *stream {
 		if place, ok := l.c.place[l.after]; ok && l.after != (ID{}) {
 			s.begun, s.last = true, place
 		}
-		if l.all {
+		if l.all && l.c.keeps == 0 {
 			s.begun = true
 		}
 	}
@@ -73,7 +75,10 @@ func (l *lane) see(i int, e *Event) {
 	case Left:
 		l.left = true
 	case Gapped:
-		l.fault(Fault{What: FalseGap, At: i, Detail: "all is kept, and yet a gap was told: " + e.Note})
+		l.gaps++
+		if !l.mayLack(i) {
+			l.fault(Fault{What: FalseGap, At: i, Detail: "what follows is kept, and yet a gap was told: " + e.Note})
+		}
 	case Received:
 		l.receive(i, e)
 	}
@@ -119,6 +124,7 @@ func (l *lane) follow(place, i int, e *Event) {
 		f.What, f.Detail = OutOfOrder, "it came behind "+l.c.kept[e.Channel][s.last].String()
 	case !s.begun && l.early(e.ID):
 		f.What, f.Detail = Phantom, "it was acknowledged before the subscription was asked for, which begins now"
+	case s.begun && place > s.last+1 && s.gaps < l.gaps && l.c.dropped(e.Channel, place-1, i): // as was told
 	case s.begun && place > s.last+1:
 		f.What, f.ID, f.Detail = Lost, l.c.kept[e.Channel][s.last+1], l.missing(e.Channel, s.last+1, place)
 	case !s.begun:
@@ -126,10 +132,20 @@ func (l *lane) follow(place, i int, e *Event) {
 			f.What, f.ID, f.Detail = Lost, l.c.kept[e.Channel][n], l.missing(e.Channel, n, place)
 		}
 	}
-	s.begun, s.last = true, max(s.last, place)
+	s.begun, s.last, s.gaps = true, max(s.last, place), l.gaps
 	if f.What != "" {
 		l.fault(f)
 	}
+}
+
+// mayLack reports whether at an event something may not be kept any more that follows what a lane had.
+func (l *lane) mayLack(i int) bool {
+	for channel := range l.c.kept {
+		if matches(l.name, channel) && l.c.keeps > 0 && l.c.behind(channel, l.stream(channel).last, i) >= l.c.keeps {
+			return true
+		}
+	}
+	return false
 }
 
 // early reports whether a publication was acknowledged before `now` was asked for.
@@ -142,6 +158,8 @@ func (l *lane) early(id ID) bool {
 func (l *lane) owed(channel string) int {
 	ids := l.c.kept[channel]
 	switch {
+	case l.all && l.c.keeps > 0:
+		return max(0, len(ids)-1) // whatever else was dropped before it was asked for
 	case l.all:
 		return 0
 	case l.answered == 0:

@@ -28,7 +28,8 @@ type lap struct {
 	hurry    chan struct{} // closed when nobody is to dawdle any more, or to cut his links
 	channels []string
 
-	rng *rand.Rand // owned by run
+	rng  *rand.Rand        // owned by run
+	ends map[string]string // of what was written down of each channel; owned by run, while archiving by that
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -45,17 +46,20 @@ type marker struct {
 
 // Times.
 const (
-	settleTime = 3 * time.Minute // for publishers to stop: as long as the client tries to publish with a key
-	drainTime  = 2 * time.Minute // for all to have the markers: over the longest wait of the client before it comes back
+	settleTime = 90 * time.Second // for publishers to stop: well over the longest wait of the client before it comes back
+	drainTime  = 90 * time.Second // for all to have the markers, likewise
 )
+
+// everything is a count that no channel of a lap comes to.
+const everything = 1_000_000
 
 func newLap(o Options, seed uint64, dir string) (*lap, error) {
 	rng := rand.New(rand.NewPCG(seed, 0))
-	srv, err := newServer(o.Binary, cmp.Or(o.Data, dir), rng)
+	srv, err := newServer(o.Binary, cmp.Or(o.Data, dir), cmp.Or(o.Keep, everything))
 	if err != nil {
 		return nil, err
 	}
-	l := &lap{
+	l := &lap{ends: map[string]string{},
 		o: o, seed: seed, dir: dir, h: NewHistory(), srv: srv, tally: newTally(), rng: rng,
 		stop: make(chan struct{}), hurry: make(chan struct{}),
 		channels: []string{"quiet", "deep.a.b", "deep.a.c", "room.0", "room.1", "room.2", "room.3", "room.4", "room.5", "room.6", "room.7"},
@@ -80,6 +84,7 @@ func (l *lap) run(ctx context.Context) error {
 	for i := range l.o.Publishers {
 		publishers.Go(l.publisher(ctx, i+1))
 	}
+	archived := l.archive(ctx, &readers)
 	if err := l.kills(ctx); err != nil {
 		return l.explained(err)
 	}
@@ -94,6 +99,7 @@ func (l *lap) run(ctx context.Context) error {
 	}
 	close(l.hurry)
 	late := l.drain(ctx, all)
+	late = errors.Join(late, l.audit(ctx, archived))
 	cancel()
 	readers.Wait()
 	return l.judge(late)
@@ -118,7 +124,7 @@ func (l *lap) drain(ctx context.Context, all []reader) error {
 			break
 		}
 	}
-	return errors.Join(late, l.audit(ctx, h))
+	return late
 }
 
 func markerID(round, channel int) ID { return ID{0, uint32(100*(1+round) + channel)} }

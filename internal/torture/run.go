@@ -19,6 +19,9 @@ type Options struct {
 	// Data is the server's --data. Empty means below Dir. With "memory" it forgets all when it is
 	// killed, which is to be found out.
 	Data string
+	// Keep is how many publications of a channel the server keeps; who comes back later is told of a gap, and
+	// some do. Zero means all.
+	Keep int
 	// Seed decides what was left to chance: who reads what by which ways, when the server is killed. What
 	// threads and sockets do it does not decide.
 	Seed uint64

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -20,6 +21,7 @@ type server struct {
 	dir    string // its data
 	http   string // host:port
 	tcp    string
+	keep   int // its --history-count
 	said   *tail
 	probe  *http.Client
 
@@ -28,12 +30,12 @@ type server struct {
 	err  error         // how; valid then
 }
 
-func newServer(binary, dir string, rng *rand.Rand) (*server, error) {
-	s := &server{binary: binary, dir: dir, said: &tail{}, probe: &http.Client{
+func newServer(binary, dir string, keep int) (*server, error) {
+	s := &server{binary: binary, dir: dir, keep: keep, said: &tail{}, probe: &http.Client{
 		Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true},
 	}}
 	for _, addr := range []*string{&s.http, &s.tcp} {
-		ln, err := freePort(rng)
+		ln, err := freePort()
 		if err != nil {
 			return nil, err
 		}
@@ -44,10 +46,10 @@ func newServer(binary, dir string, rng *rand.Rand) (*server, error) {
 }
 
 // freePort listens on a port below those that the system gives out: while the server is down, somebody who connects to it
-// could otherwise be given its port, and even reach himself.
-func freePort(rng *rand.Rand) (ln net.Listener, err error) {
+// could otherwise be given its port, and even reach himself. It is not of the seed, so that two runs with the same one do not collide.
+func freePort() (ln net.Listener, err error) {
 	for range 100 {
-		if ln, err = net.Listen("tcp", fmt.Sprint("127.0.0.1:", 20_000+rng.IntN(12_000))); err == nil {
+		if ln, err = net.Listen("tcp", fmt.Sprint("127.0.0.1:", 20_000+rand.IntN(12_000))); err == nil {
 			return ln, nil
 		}
 	}
@@ -57,7 +59,7 @@ func freePort(rng *rand.Rand) (ln net.Listener, err error) {
 // start starts the program, and does not wait for it.
 func (s *server) start() error {
 	s.cmd = exec.Command(s.binary, "serve", "--http", s.http, "--tcp", s.tcp, "--data", s.dir,
-		"--history-count", "1000000", "--log-level", "info")
+		"--history-count", strconv.Itoa(s.keep), "--log-level", "info")
 	s.cmd.Stdout, s.cmd.Stderr = io.Discard, s.said
 	s.cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1") // a race is an end by itself
 	tie(s.cmd)

@@ -43,6 +43,7 @@ const (
 	fast    tempo = iota
 	slow          // a little time for each publication
 	pausing       // now and then it does not read for a while
+	away          // now and then it stays away for a while
 )
 
 // run reads until ctx ends.
@@ -53,7 +54,11 @@ func (s *subscriber) run(ctx context.Context) {
 	}
 	for ctx.Err() == nil {
 		s.visit(ctx)
-		s.lap.sleep(ctx, time.Duration(s.rng.IntN(300))*time.Millisecond)
+		wait := 300
+		if s.tempo == away && s.rng.IntN(4) == 0 {
+			wait = 8000
+		}
+		s.lap.sleep(ctx, time.Duration(s.rng.IntN(wait))*time.Millisecond)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 type Totals struct {
 	Laps, Kills                    int
 	Begun, Acked, Unknown, Refused int // publications and tries
-	Received                       int
+	Received, Gaps                 int
 	Links                          map[string]int // that were opened, by way
 	ReceivedBy                     map[string]int // publications, by way
 	Ends                           map[string]int // why links ended
@@ -31,6 +31,7 @@ func (t *Totals) add(u *Totals) {
 	t.Unknown += u.Unknown
 	t.Refused += u.Refused
 	t.Received += u.Received
+	t.Gaps += u.Gaps
 	for _, m := range []struct{ to, from map[string]int }{{t.Links, u.Links}, {t.ReceivedBy, u.ReceivedBy}, {t.Ends, u.Ends}} {
 		for k, n := range m.from {
 			m.to[k] += n
@@ -41,8 +42,8 @@ func (t *Totals) add(u *Totals) {
 // String returns the totals in a few lines.
 func (t *Totals) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d kills; %d publications begun, %d acknowledged, %d unknown, %d refused; %d received",
-		t.Kills, t.Begun, t.Acked, t.Unknown, t.Refused, t.Received)
+	fmt.Fprintf(&b, "%d kills; %d publications begun, %d acknowledged, %d unknown, %d refused; %d received, %d gaps",
+		t.Kills, t.Begun, t.Acked, t.Unknown, t.Refused, t.Received, t.Gaps)
 	for _, by := range slices.Sorted(maps.Keys(t.Links)) {
 		fmt.Fprintf(&b, "\n  %-18s %5d links %8d received", by, t.Links[by], t.ReceivedBy[by])
 	}
@@ -107,6 +108,8 @@ func (t *tally) totals(events []Event) *Totals {
 			t.t.Refused++
 		case Received:
 			t.t.Received++
+		case Gapped:
+			t.t.Gaps++
 		}
 	}
 	return t.t

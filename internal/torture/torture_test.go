@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 var (
@@ -35,6 +36,23 @@ func TestTorture(t *testing.T) {
 	}
 	if total.Unknown == 0 {
 		t.Error("no publication was cut: the server was not killed while it was used")
+	}
+}
+
+// TestTortureGaps is the rest of it: a server that keeps little loses what is too old, and tells so by a gap before anything
+// later, and never else.
+func TestTortureGaps(t *testing.T) {
+	o := &Options{Binary: build(t), Dir: t.ArtifactDir(), Seed: *seed, Duration: *duration, Log: t.Output(), Keep: 20, Pace: 150 * time.Millisecond, Kills: 8}
+	if o.Seed == 0 {
+		o.Seed = rand.Uint64N(1 << 32)
+	}
+	t.Logf("to do this again: go test ./internal/torture -run TestTortureGaps -torture.seed %d", o.Seed)
+	total, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, total)
+	}
+	if total.Gaps == 0 {
+		t.Error("nobody was told of a gap")
 	}
 }
 
