@@ -53,13 +53,13 @@ func (l *lap) writeDown(ctx context.Context, h *http.Client) error {
 				l.fail(fmt.Errorf("torture: history of %s lacks something behind %s: it was read too slowly", channel, l.ends[channel]))
 			}
 			l.ends[channel] = page.Position
-			if len(page.Publications) == 0 {
-				break
-			}
 			for _, f := range page.Publications {
 				e := Event{Kind: Kept, Who: "driver", Channel: channel, Position: f.Position}
 				e.ID, e.Note = identify(f)
 				l.h.Record(e)
+			}
+			if len(page.Publications) == 0 {
+				break
 			}
 		}
 	}
