@@ -358,6 +358,17 @@ func TestCheckWhatIsNotKeptForEver(t *testing.T) {
 			s gap chat
 			s got chat chat 1.4 1
 			begun 1.4 chat` + keptFour, "lost p1/2"},
+		{"told since now", `
+			s connecting chat now
+			s connected chat` + four + `
+			s gap chat
+			s got chat chat 1.3 1
+			s got chat chat 1.4 1` + keptFour, ""},
+		{"not told since now", `
+			s connecting chat now
+			s connected chat` + four + `
+			s got chat chat 1.3 1
+			s got chat chat 1.4 1` + keptFour, "lost p1/1"},
 		{"all is what is left", four + `
 			s connecting chat all
 			s got chat chat 1.3 1

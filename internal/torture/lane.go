@@ -124,13 +124,12 @@ func (l *lane) follow(place, i int, e *Event) {
 		f.What, f.Detail = OutOfOrder, "it came behind "+l.c.kept[e.Channel][s.last].String()
 	case !s.begun && l.early(e.ID):
 		f.What, f.Detail = Phantom, "it was acknowledged before the subscription was asked for, which begins now"
-	case s.begun && place > s.last+1 && s.gaps < l.gaps && l.c.dropped(e.Channel, place-1, i): // as was told
-	case s.begun && place > s.last+1:
-		f.What, f.ID, f.Detail = Lost, l.c.kept[e.Channel][s.last+1], l.missing(e.Channel, s.last+1, place)
-	case !s.begun:
-		if n := l.owed(e.Channel); n < place {
-			f.What, f.ID, f.Detail = Lost, l.c.kept[e.Channel][n], l.missing(e.Channel, n, place)
+	case place > l.next(s, e.Channel):
+		if s.gaps < l.gaps && l.c.dropped(e.Channel, place-1, i) {
+			break // as was told
 		}
+		n := l.next(s, e.Channel)
+		f.What, f.ID, f.Detail = Lost, l.c.kept[e.Channel][n], l.missing(e.Channel, n, place)
 	}
 	s.begun, s.last, s.gaps = true, max(s.last, place), l.gaps
 	if f.What != "" {
@@ -152,6 +151,14 @@ func (l *lane) mayLack(i int) bool {
 func (l *lane) early(id ID) bool {
 	p := l.c.pubs[id]
 	return l.asked > 0 && !l.all && p.acked > 0 && p.acked < l.asked
+}
+
+// next returns the place of the publication of a channel that is owed next.
+func (l *lane) next(s *stream, channel string) int {
+	if s.begun {
+		return s.last + 1
+	}
+	return l.owed(channel)
 }
 
 // owed returns the place of the first publication of a channel that is owed to a lane that got none of it yet.
@@ -190,11 +197,8 @@ func (c *check) judgeEnds() {
 			if l.left || !matches(l.name, channel) {
 				continue
 			}
-			s, ids := l.stream(channel), c.kept[channel]
-			next := s.last + 1
-			if !s.begun {
-				next = l.owed(channel)
-			}
+			ids := c.kept[channel]
+			next := l.next(l.stream(channel), channel)
 			if next < len(ids) {
 				l.fault(Fault{What: Lost, At: len(c.events) - 1, Channel: channel, ID: ids[next], Detail: l.missing(channel, next, len(ids))})
 			}
