@@ -6,6 +6,9 @@ GO       ?= go
 FUZZTIME ?= 3s
 # A test that hangs is told so with its stacks after this time, not after go test's ten minutes.
 TIMEOUT  ?= 5m
+# For make torture.
+DURATION ?= 10m
+SEED     ?= 0
 
 # Modules of their own below this one. tools has no packages, only tool directives.
 NESTED := $(patsubst ./%/go.mod,%,$(shell find . -mindepth 2 -name go.mod \
@@ -16,7 +19,7 @@ step    = @printf '\n== %s\n' '$(1)'
 # $(call nested,COMMAND): the same command in every nested module, stopping at the first failure.
 nested  = @set -e; for m in $(NESTED); do printf '%s\n' "-- $$m"; (cd $$m && $(1)); done
 
-.PHONY: help test check deps fmt vet fix lint race modules fuzz cross interop rivals
+.PHONY: help test check deps fmt vet fix lint race modules fuzz cross interop torture rivals
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -77,6 +80,10 @@ cross: ## vet for macOS and for 32 bits, build for Windows
 interop: deps ## only the tests against other people's clients and proxies
 	$(call step,interop)
 	$(GO) test -race -timeout $(TIMEOUT) ./internal/interop/...
+
+torture: ## kill a server while everybody uses it, for DURATION (10m), then one that keeps little
+	$(call step,torture for $(DURATION))
+	$(GO) test -race -timeout 0 -v -run '^TestTorture(Gaps)?$$' -artifacts -outputdir $(CURDIR)/.cache ./internal/torture -torture.duration=$(DURATION) -torture.seed=$(SEED)
 
 rivals: ## measure against other libraries and print one table (minutes; not part of test)
 	cd rivals && $(GO) run . table

@@ -18,7 +18,8 @@ import (
 //   - for want of room, if what is known to have gone so is not behind n (see noteLoss);
 //   - by Forget, if the record does not say so.
 //
-// And nothing at all was if the publication with number n is the channel's, and kept.
+// And nothing at all was if the publication with number n is the channel's, and kept; or if the next one is: so who goes on from
+// where a gap has ended hears of no other.
 
 // A loss is what somebody may miss.
 type loss struct {
@@ -43,8 +44,8 @@ func (b *Broker) lossAfter(ctx context.Context, p *part, name string, after uint
 			return l, err
 		}
 	}
-	if l.any && after > 0 && !isPattern(name) {
-		q, err := b.fetchOne(ctx, p, after)
+	for number := max(after, 1); l.any && !isPattern(name) && number <= after+1; number++ {
+		q, err := b.fetchOne(ctx, p, number)
 		if err != nil {
 			return l, err
 		}

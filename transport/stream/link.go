@@ -190,6 +190,9 @@ func (l *link) put(b, end []byte, last bool) (int, error) {
 		return held, longwire.ErrClosed
 	case held > 0 && held+n > wire.MaxQueuedOut && !last:
 		q.full = true
+		if l.poll != nil {
+			l.poll.wake()
+		}
 		return held, longwire.ErrFull
 	}
 	q.buf = append(append(q.buf, b...), end...)

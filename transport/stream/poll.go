@@ -32,7 +32,10 @@ import (
 // there is something to tell, or nothing after that time. The link lives as long.
 //
 // A receiver that has not settled is still about to send what there was before; a
-// poll whose time is over waits for that, for a while.
+// poll whose time is over waits for that, for a while. The one answer without a link waits for
+// it in any case, or until it has no more room: nothing but its position goes on to
+// the next poll, and one that told of a gap alone would be answered with that gap again,
+// and never with what follows it.
 //
 // Polls that have to wait do so parked, and their connections go back to the
 // server with the answer.
@@ -56,7 +59,7 @@ type poll struct {
 	l      *link
 	once   bool // one answer, and the link ends
 	posted bool // a task is about to answer
-	late   bool // the time of the poll that waits is over, but the receiver has not settled
+	late   bool // the poll that waits could be answered, but the receiver has not settled
 
 	before  uint64 // up to there numbers are those of earlier links; see NumberOn
 	number  uint64 // of the last answer with messages
@@ -153,12 +156,21 @@ func (p *poll) wake() {
 // Run answers the poll that waits.
 func (p *poll) Run(now time.Time) {
 	p.posted = false
-	if p.waiting != nil && (p.ready() || p.late && p.settled()) {
+	switch {
+	case p.waiting == nil:
+	case p.ready() || p.late && p.settled():
 		p.give(now)
+	case len(p.l.box.buf) > 0 && !p.late:
+		p.late = true
+		p.l.loop.After(settleTime, &p.l.timer)
 	}
 }
 
-func (p *poll) ready() bool { return len(p.l.box.buf) > 0 || p.l.end != nil }
+// ready reports whether there is something to answer, and all that goes with it.
+func (p *poll) ready() bool {
+	box := p.l.box
+	return p.l.end != nil || len(box.buf) > 0 && (!p.once || box.full || p.settled())
+}
 
 func (p *poll) settled() bool {
 	r, ok := p.l.recv.(settler)
@@ -193,7 +205,7 @@ func (p *poll) hear(now time.Time, a *ask) {
 		return
 	}
 	wait := a.wait
-	if wait == 0 {
+	if wait == 0 || len(p.l.box.buf) > 0 {
 		if p.settled() {
 			p.give(now)
 			return

@@ -2,11 +2,13 @@ package stream
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/wire"
 )
 
 // One answer says where its reader stands: with messages, or without at the deadline.
@@ -69,6 +71,7 @@ func TestReaderSettles(t *testing.T) {
 		return d.over(false)
 	}, func(b *bubble) {
 		const none = `{"messages":[],"position":"1-1-1"}` + "\n"
+		const one = `{"messages":[1],"position":"1-1-1"}` + "\n"
 		message := func(r *reader) { r.send("1", "") }
 		settle := func(r *reader) { r.unsettled = false; r.Wake() }
 		for _, tt := range []struct {
@@ -78,9 +81,18 @@ func TestReaderSettles(t *testing.T) {
 			took       time.Duration
 			want       string
 		}{
-			{"a message", "0s", time.Second, message, time.Second, `{"messages":[1],"position":"1-1-1"}` + "\n"},
+			{"a message", "0s", time.Second, message, 5 * time.Second, one},
+			{"a message of several, with a deadline", "9s", time.Second, message, 6 * time.Second, one},
+			{"a message, and then settled", "9s", time.Second, func(r *reader) {
+				message(r)
+				time.AfterFunc(time.Second, func() { r.loop.Post(func(time.Time) { settle(r) }) })
+			}, 2 * time.Second, one},
+			{"a message, and no room", "9s", time.Second, func(r *reader) {
+				message(r)
+				r.send(strings.Repeat("2", wire.MaxQueuedOut), "")
+			}, time.Second, one},
 			{"nothing", "0s", time.Second, settle, time.Second, none},
-			{"message and settled in one", "0s", time.Second, func(r *reader) { settle(r); message(r) }, time.Second, `{"messages":[1],"position":"1-1-1"}` + "\n"},
+			{"message and settled in one", "0s", time.Second, func(r *reader) { settle(r); message(r) }, time.Second, one},
 			{"never", "0s", 9 * time.Second, func(*reader) {}, 5 * time.Second, none},
 			{"woken for nothing", "0s", time.Second, func(r *reader) { r.Wake() }, 5 * time.Second, none},
 			{"before the deadline", "3s", time.Second, settle, 3 * time.Second, none},

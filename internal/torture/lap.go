@@ -1,0 +1,234 @@
+package torture
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A lap is one server with its data, killed so many times while publishers and subscribers use it, and the judgement.
+//
+// Its end is orderly: publishers stop when all they began has an outcome. Then a marker is published to each
+// channel, and waited for by every subscription that the channel is for; the server is killed once more; and a
+// second marker shows that nothing came again behind the first. Then history is read, and probed.
+type lap struct {
+	// Immutable.
+	o        Options
+	seed     uint64
+	h        *History
+	srv      *server // owned by run
+	dir      string  // for what is to be left behind
+	tally    *tally
+	stop     chan struct{} // closed when publishers are to stop
+	hurry    chan struct{} // closed when nobody is to dawdle any more, or to cut his links
+	channels []string
+
+	rng  *rand.Rand        // owned by run
+	ends map[string]string // of what was written down of each channel; owned by run, while archiving by that
+
+	mu sync.Mutex
+	// Guarded by mu.
+	markers map[marker]struct{} // that are waited for
+	arrive  chan struct{}       // closed when there is none any more
+	failed  error               // what went wrong beside what is judged
+}
+
+// A marker is a publication that somebody waits for.
+type marker struct {
+	who, name, channel string
+	id                 ID
+}
+
+// Times.
+const (
+	settleTime = 90 * time.Second // for publishers to stop: well over the longest wait of the client before it comes back
+	drainTime  = 90 * time.Second // for all to have the markers, likewise
+)
+
+// everything is a count that no channel of a lap comes to.
+const everything = 1_000_000
+
+func newLap(o Options, seed uint64, dir string) (*lap, error) {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	srv, err := newServer(o.Binary, cmp.Or(o.Data, dir), cmp.Or(o.Keep, everything))
+	if err != nil {
+		return nil, err
+	}
+	l := &lap{ends: map[string]string{},
+		o: o, seed: seed, dir: dir, h: NewHistory(), srv: srv, tally: newTally(), rng: rng,
+		stop: make(chan struct{}), hurry: make(chan struct{}),
+		channels: []string{"quiet", "deep.a.b", "deep.a.c", "room.0", "room.1", "room.2", "room.3", "room.4", "room.5", "room.6", "room.7"},
+	}
+	return l, nil
+}
+
+func (l *lap) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var readers, publishers sync.WaitGroup
+	defer l.srv.end()
+	defer readers.Wait()
+	defer publishers.Wait()
+	defer cancel()
+	if err := l.start(ctx); err != nil {
+		return err
+	}
+	all := l.subscribers()
+	for _, s := range all {
+		readers.Go(func() { s.run(ctx) })
+	}
+	for i := range l.o.Publishers {
+		publishers.Go(l.publisher(ctx, i+1))
+	}
+	archived := l.archive(ctx, &readers)
+	if err := l.kills(ctx); err != nil {
+		return l.explained(err)
+	}
+	close(l.stop)
+	stopped := make(chan struct{})
+	go func() { // ends with the publishers, which are waited for
+		defer close(stopped)
+		publishers.Wait()
+	}()
+	if err := within(ctx, settleTime, "publishers to stop", stopped); err != nil {
+		return l.explained(err)
+	}
+	close(l.hurry)
+	late := l.drain(ctx, all)
+	late = errors.Join(late, l.audit(ctx, archived))
+	cancel()
+	readers.Wait()
+	return l.judge(late)
+}
+
+// drain brings everybody to the end. That somebody is late is not an end of it: what he lacks is to be told.
+func (l *lap) drain(ctx context.Context, all []reader) error {
+	h := l.client()
+	defer h.CloseIdleConnections()
+	var late error
+	for n := range 2 {
+		if n > 0 {
+			if err := l.restart(ctx); err != nil {
+				return err
+			}
+		}
+		arrive := l.expect(all, n)
+		for i, channel := range l.channels {
+			l.publish(ctx, h, Event{Who: "driver", Keyed: true, Channel: channel, ID: markerID(n, i)})
+		}
+		if late = within(ctx, drainTime, "subscribers to come to the end", arrive); late != nil {
+			break
+		}
+	}
+	return late
+}
+
+func markerID(round, channel int) ID { return ID{0, uint32(100*(1+round) + channel)} }
+
+// expect waits for markers that are not published yet. What is returned is closed when all have come.
+func (l *lap) expect(all []reader, round int) <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.markers, l.arrive = map[marker]struct{}{}, make(chan struct{})
+	for _, r := range all {
+		who, names := r.lanes()
+		for _, name := range names {
+			for i, channel := range l.channels {
+				if matches(name, channel) {
+					l.markers[marker{who, name, channel, markerID(round, i)}] = struct{}{}
+				}
+			}
+		}
+	}
+	return l.arrive
+}
+
+// arrived hears what somebody received.
+func (l *lap) arrived(who, name, channel string, id ID) {
+	if id.Publisher != 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := marker{who, name, channel, id}
+	if _, waited := l.markers[m]; !waited {
+		return
+	}
+	if delete(l.markers, m); len(l.markers) == 0 {
+		close(l.arrive)
+	}
+}
+
+// within waits until something is done.
+func within(ctx context.Context, d time.Duration, what string, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return fmt.Errorf("waited %v for %s", d, what)
+	}
+}
+
+// fail notes what went wrong beside what is judged; the first of it.
+func (l *lap) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed == nil {
+		l.failed = err
+	}
+}
+
+// sleep waits, unless there is hurry, or nobody to wait for.
+func (l *lap) sleep(ctx context.Context, d time.Duration) {
+	if d < time.Millisecond && d > 0 {
+		d = time.Millisecond
+	}
+	select {
+	case <-time.After(d):
+	case <-l.hurry:
+		// Whoever comes here in a circle would not let others work.
+		select {
+		case <-time.After(min(d, time.Millisecond)):
+		case <-ctx.Done():
+		}
+	case <-ctx.Done():
+	}
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *lap) stopped() bool { return closed(l.stop) }
+
+// life returns after what time a reader cuts its link.
+func (l *lap) life(rng *rand.Rand) time.Duration {
+	if closed(l.hurry) {
+		return time.Hour
+	}
+	return time.Duration(rng.ExpFloat64() * float64(6*time.Second))
+}
+
+// channel returns where to publish next. One channel is quiet, so that there is something to hear but publications.
+func (l *lap) channel(rng *rand.Rand) string {
+	if rng.IntN(300) == 0 {
+		return l.channels[0]
+	}
+	return l.channels[1+rng.IntN(len(l.channels)-1)]
+}
+
+// client returns an HTTP client with connections of its own.
+func (l *lap) client() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableCompression: true}, Timeout: silence}
+}
