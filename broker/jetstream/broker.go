@@ -40,12 +40,16 @@ type Broker struct {
 
 	record  atomic.Pointer[record] // what it points to never changes
 	writing sync.Mutex             // held while the record is replaced
+	sending sync.Mutex             // held while something is sent: who holds it has the store to itself
 
-	closing atomic.Bool // nothing more is taken
-	full    atomic.Bool // there is no room
-	broken  atomic.Bool // the store could not write, and takes nothing any more
+	closing atomic.Bool  // nothing more is taken
+	room    atomic.Int64 // so many bytes may be published until it is looked at again
+	full    atomic.Bool  // there is no room
+	broken  atomic.Bool  // the store could not write, and takes nothing any more
 	wg      sync.WaitGroup
 	once    sync.Once
+
+	mended time.Time // when the store was started again; owned by the watcher
 
 	// Owned by the teller.
 	followers []*follower
@@ -72,6 +76,9 @@ func Open(ctx context.Context, o *Options) (*Broker, error) {
 		b.release()
 		return nil, err
 	}
+	if b.embedded != nil {
+		b.lookAtRoom()
+	}
 	b.wg.Go(b.send)
 	b.wg.Go(func() {
 		defer close(b.told)
@@ -85,9 +92,9 @@ func (b *Broker) open(ctx context.Context) (err error) {
 	if b.embedded, err = startEmbedded(&b.opts); err != nil {
 		return err
 	}
-	r, err := loadRecord(b.opts.Dir)
-	if err != nil {
-		return err
+	r, damage := loadRecord(b.opts.Dir)
+	if damage != nil && !damaged(damage) {
+		return damage
 	}
 	if err := b.lay(r); err != nil {
 		return err
@@ -99,7 +106,12 @@ func (b *Broker) open(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
-	if err := b.makeStreams(ctx, js); err != nil {
+	if r == nil {
+		if err := b.checkNew(ctx, js, damage); err != nil {
+			return err
+		}
+	}
+	if err := b.makeStreams(ctx, js, r); err != nil {
 		return err
 	}
 	return b.begin(ctx, r)
@@ -125,7 +137,12 @@ func (b *Broker) lay(r *record) (err error) {
 			reply: fmt.Sprintf("%s%d.", b.inbox, i),
 		})
 	}
-	return nil
+	if r != nil {
+		if _, err := r.fits(b.layout); err != nil {
+			return err
+		}
+	}
+	return b.checkClasses()
 }
 
 // connect makes the connections.
@@ -134,7 +151,7 @@ func (b *Broker) connect() (err error) {
 	if b.writes, err = b.dial("publishing", nats.DisconnectErrHandler(lost), nats.ReconnectHandler(func(*nats.Conn) { b.post(b.again) })); err != nil {
 		return err
 	}
-	if b.reads, err = b.dial("reading"); err != nil {
+	if b.reads, err = b.dial("reading", nats.DisconnectErrHandler(func(*nats.Conn, error) { b.pages.lost() })); err != nil {
 		return err
 	}
 	if _, err = b.writes.nc.ChanSubscribe(b.inbox+">", b.acks); err != nil {
@@ -176,8 +193,8 @@ func (b *Broker) begin(ctx context.Context, r *record) error {
 			return err
 		}
 		p.last, p.acked, last[p.index] = s.Last, s.Last, s.Last
-		if p.class.Bytes > 0 && s.Bytes > uint64(p.class.Bytes)/8*7 {
-			p.lost = s.First - 1 // it may have been dropped for want of room; better a gap too many
+		if nearlyFull(s.Bytes, p.class.Bytes) {
+			p.lost = s.First - 1
 		}
 	}
 	if r == nil {
@@ -185,6 +202,9 @@ func (b *Broker) begin(ctx context.Context, r *record) error {
 	}
 	if _, err := r.begin(b.layout, last); err != nil {
 		return err
+	}
+	for i, l := range r.Limits {
+		b.parts[i].lost = max(b.parts[i].lost, l.Lost)
 	}
 	r.Clean = nil
 	b.record.Store(r)
