@@ -183,6 +183,9 @@ func (b *Broker) again() {
 // begin finds out where the partitions stand, and which epoch it is. From then on the end is not in
 // order unless Close says so.
 func (b *Broker) begin(ctx context.Context, r *record) error {
+	if r == nil {
+		r = newRecord(b.layout)
+	}
 	last := make([]uint64, len(b.parts))
 	for _, p := range b.parts {
 		if !p.class.KeepsHistory() {
@@ -192,13 +195,13 @@ func (b *Broker) begin(ctx context.Context, r *record) error {
 		if err != nil {
 			return err
 		}
-		p.last, p.acked, last[p.index] = s.Last, s.Last, s.Last
+		p.last, p.acked = s.Last, s.Last
+		if last[p.index], err = b.whole(ctx, p, s, r); err != nil {
+			return err
+		}
 		if nearlyFull(s.Bytes, p.class.Bytes) {
 			p.lost = s.First - 1
 		}
-	}
-	if r == nil {
-		r = newRecord(b.layout)
 	}
 	if _, err := r.begin(b.layout, last); err != nil {
 		return err
@@ -239,7 +242,7 @@ func (b *Broker) Close(ctx context.Context) (err error) {
 		err = b.settleAll(ctx)
 		b.stop()
 		if err == nil {
-			err = b.leaveClean()
+			err = b.leave()
 		}
 		b.release()
 	})
@@ -269,6 +272,17 @@ func (b *Broker) settleAll(ctx context.Context) error {
 		case <-time.After(time.Millisecond):
 		}
 	}
+}
+
+// leave ends the server inside, and notes that the end is in order.
+func (b *Broker) leave() error {
+	if b.embedded != nil {
+		b.embedded.stop()
+		if err := syncBlocks(b.opts.Dir); err != nil { // first: the note must not outlive what it says
+			return err
+		}
+	}
+	return b.leaveClean()
 }
 
 // leaveClean notes that the end is in order, and with which numbers.

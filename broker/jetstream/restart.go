@@ -58,8 +58,10 @@ func (b *Broker) goOn(ctx context.Context, js jetstream.JetStream) error {
 		if err != nil {
 			return err
 		}
-		last[i] = s.Last
-		fell = fell || s.Last < given[i]
+		if last[i], err = b.whole(ctx, p, s, b.record.Load()); err != nil {
+			return err
+		}
+		fell = fell || last[i] < given[i] && !p.class.Memory
 	}
 	if fell {
 		b.log.Error("jetstream: the store has lost what it had acknowledged; whoever stood behind it is told of a gap")

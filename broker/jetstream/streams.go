@@ -115,6 +115,7 @@ type state struct {
 	Bytes    uint64            `json:"bytes"`
 	First    uint64            `json:"first_seq"`
 	Last     uint64            `json:"last_seq"`
+	LastTime time.Time         `json:"last_ts"`
 	Subjects map[string]uint64 `json:"subjects"` // how many of each, if asked for
 }
 
