@@ -24,6 +24,7 @@ type Broker struct {
 	layout    *longwire.Layout
 	parts     []*part
 	embedded  *embedded // nil with a cluster
+	desk      *desk     // nil with a cluster
 	writes    *conn     // publishes, and hears acknowledgements
 	reads     *conn     // a connection of its own: reading does not hold up publishing
 	pages     pages
@@ -78,6 +79,7 @@ func Open(ctx context.Context, o *Options) (*Broker, error) {
 	}
 	if b.embedded != nil {
 		b.lookAtRoom()
+		b.openDesk()
 	}
 	b.wg.Go(b.send)
 	b.wg.Go(func() {
@@ -252,6 +254,7 @@ func (b *Broker) Close(ctx context.Context) (err error) {
 // stop ends the broker's goroutines.
 func (b *Broker) stop() {
 	b.cancel()
+	b.desk.close()
 	close(b.ended)
 	b.wg.Wait()
 }

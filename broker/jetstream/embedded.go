@@ -143,9 +143,16 @@ func hold(path string) (*os.File, error) {
 	}
 	if err := lock(f); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("jetstream: the data directory %s is held by another process; end that, or name another directory with --data", filepath.Dir(path))
+		return nil, &heldError{filepath.Dir(path)}
 	}
 	return f, nil
+}
+
+// A heldError says that another process has a data directory.
+type heldError struct{ dir string }
+
+func (e *heldError) Error() string {
+	return "jetstream: the data directory " + e.dir + " is held by another process; end that, or name another directory with --data"
 }
 
 // natsLog is what the server inside says, in our log. Its notices are of no use to

@@ -37,12 +37,12 @@ func storeRecord(dir string, r *record) error {
 	return nil
 }
 
-// clearHalf removes what a process that ended in the middle of storeRecord left.
+// clearHalf removes what a process left that was killed while it wrote the record, or while a backup was made.
 func clearHalf(dir string) {
 	entries, _ := os.ReadDir(dir) // whoever reads the record says what is wrong
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), recordName+".") {
-			_ = os.Remove(filepath.Join(dir, e.Name()))
+		if strings.HasPrefix(e.Name(), recordName+".") || strings.HasPrefix(e.Name(), snapshotPrefix) {
+			_ = os.RemoveAll(filepath.Join(dir, e.Name()))
 		}
 	}
 }
