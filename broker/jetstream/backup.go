@@ -23,7 +23,7 @@ type Copied struct {
 // that has dir may run on: then it is what there was at one moment after Backup was called. All that was
 // acknowledged before is in it. Without an error it is on the disk.
 func Backup(ctx context.Context, dir, to string) (Copied, error) {
-	if _, err := recordOf(dir, "no data directory of longwire"); err != nil {
+	if _, err := recordOf(dir, "no data directory"); err != nil {
 		return Copied{}, err
 	}
 	if err := makeEmpty(to); err != nil {
@@ -73,7 +73,7 @@ func Restore(ctx context.Context, from, dir string) (Copied, error) {
 func recordOf(dir, otherwise string) (*record, error) {
 	r, err := loadRecord(dir)
 	if err == nil && r == nil {
-		err = fmt.Errorf("jetstream: %s is %s: it has no %s", dir, otherwise, recordName)
+		err = fmt.Errorf("jetstream: %s is %s; there is no %s in it", dir, otherwise, recordName)
 	}
 	return r, err
 }

@@ -101,7 +101,7 @@ func (l *load) end() map[string][]*longwire.Publication {
 // at one moment: so whoever stood anywhere goes on there, or hears of a gap.
 func TestBackupUnderLoad(t *testing.T) {
 	const channels, count = 4, 300
-	for name, bytes := range map[string]int64{"by count": -1, "by bytes": 512 << 10} {
+	for name, bytes := range map[string]int64{"by count": 1 << 20, "by bytes": 128 << 10} { // so there are several blocks
 		t.Run(name, func(t *testing.T) {
 			o := Options{Log: quiet, Partitions: 2, Classes: []longwire.Class{{Name: "default", Count: count, Bytes: bytes}}}
 			b := open(t, &o)
@@ -142,9 +142,16 @@ func checkBackup(t *testing.T, to string, o Options, before map[string][]*longwi
 		if got := read(t, b, after(&later)); !strings.HasPrefix(got, "gap(") {
 			t.Fatalf("%.80q is read behind what came after the backup", got)
 		}
+		var stood *longwire.Publication // at the end of what is in the backup, which may be later than last
+		for p, err := range b.Read(t.Context(), &longwire.Range{Partition: last.Partition, Channels: []string{channel}, Last: 1}) {
+			if err != nil || p.Epoch != last.Epoch || p.Number < last.Number {
+				t.Fatal(p, err)
+			}
+			stood = p
+		}
 		next := put(t, b, channel, 1)
-		if got := read(t, b, after(last)); strings.HasPrefix(got, "gap(") || !strings.HasSuffix(got, fmt.Sprintf("%d:%s=x ", next.Number, channel)) {
-			t.Fatalf("%.80q is read with what was published after it was restored", got)
+		if got := read(t, b, after(stood)); got != fmt.Sprintf("%d:%s=x ", next.Number, channel) {
+			t.Fatalf("%.80q is read behind the last of the backup", got)
 		}
 	}
 	b.kill()
@@ -158,11 +165,8 @@ func checkBehind(t *testing.T, b *Broker, channel string, list []*longwire.Publi
 	want := i + 1 // in the channel, whose publications have the data 0, 1, 2, …
 	n := 0
 	for p, err := range b.Read(t.Context(), after(list[i])) {
-		if g, ok := err.(*longwire.GapError); ok && !gap && n == 0 {
+		if _, ok := err.(*longwire.GapError); ok && !gap && n == 0 {
 			gap = true
-			if g.After >= list[len(list)-1].Number {
-				t.Fatalf("a gap up to %d, and %d was the last", g.After, list[len(list)-1].Number)
-			}
 			continue
 		}
 		if err != nil {
