@@ -67,9 +67,8 @@ func nearlyFull(used uint64, most int64) bool { return most > 0 && used > uint64
 
 // limitsAt returns by how many publications and by which age it is judged what somebody misses who stands at a
 // number; an age of zero or less is for ever.
-func (b *Broker) limitsAt(p *part, after uint64) (count int, age time.Duration) {
+func (r *record) limitsAt(p *part, after uint64) (count int, age time.Duration) {
 	count, age = p.class.Count, p.class.Age
-	r := b.record.Load()
 	if len(r.Limits) == 0 || after >= r.Limits[p.index].Until {
 		return count, age
 	}
