@@ -1,8 +1,10 @@
 package jetstream
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -278,6 +280,27 @@ func TestBadBackup(t *testing.T) {
 	}
 	restore(good, filepath.Join(empty, "data"), "not finished")
 	says(t, openErr(t, &Options{Dir: good}), "is missing", "restore")
+}
+
+// TestLongName: the name of a socket may be about 100 bytes. What has a longer one is backed up when it has ended.
+func TestLongName(t *testing.T) {
+	var log bytes.Buffer
+	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
+	b := open(t, &Options{Dir: dir, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	put(t, b, "a", 1)
+	if !strings.Contains(log.String(), "no backup can be made while this process runs") {
+		t.Errorf("the log says %q", &log)
+	}
+	to := filepath.Join(t.TempDir(), "to")
+	_, err := Backup(t.Context(), dir, to)
+	if err == nil {
+		t.Fatal("there is a backup")
+	}
+	says(t, err, "cannot be asked", "when it has ended")
+	b.kill()
+	if n, err := Backup(t.Context(), dir, to); err != nil || n.Files == 0 {
+		t.Error(n, err)
+	}
 }
 
 // TestOneBackupAtATime: two would not hurt, but their number must have some bound.

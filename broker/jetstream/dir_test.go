@@ -335,14 +335,17 @@ func TestTooYoung(t *testing.T) {
 	}
 }
 
-// TestHalfRecord: what a process left that ended while it wrote the record is removed.
-func TestHalfRecord(t *testing.T) {
+// TestHalf: what a process left that was killed while it wrote the record or made a snapshot is removed.
+func TestHalf(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, recordName+".123"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.MkdirAll(filepath.Join(dir, snapshotPrefix+"1", storeName), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	open(t, &Options{Dir: dir, Log: quiet})
-	if got := names(t, dir); strings.Contains(got, recordName+".") {
+	if got := names(t, dir); strings.Contains(got, recordName+".") || strings.Contains(got, snapshotPrefix) {
 		t.Error(got)
 	}
 	r, err := loadRecord(dir)

@@ -223,3 +223,24 @@ func TestReadOnly(t *testing.T) {
 		}
 	})
 }
+
+// TestOpenOnFullDisk: it says what to do, and does no harm.
+func TestOpenOnFullDisk(t *testing.T) {
+	onSmallDisk(t, 64<<20, func(t *testing.T, dir string) {
+		b := open(t, &Options{Dir: filepath.Join(dir, "data"), Log: quiet})
+		q := put(t, b, "a", 20)
+		b.kill()
+		filler := fill(t, dir, 0)
+		says(t, openErr(t, &Options{Dir: b.opts.Dir}), "no space left", "make room")
+		if err := os.Remove(filler); err != nil {
+			t.Fatal(err)
+		}
+		b = open(t, &Options{Dir: b.opts.Dir, Log: quiet})
+		if got := numbers(t, b); !slices.Equal(got, upTo(20)) {
+			t.Errorf("%v are kept", got)
+		}
+		if got := read(t, b, after(q)); got != "" {
+			t.Errorf("%q is read behind the last", got)
+		}
+	})
+}
