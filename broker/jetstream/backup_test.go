@@ -20,6 +20,7 @@ type load struct {
 	t    *testing.T
 	b    *Broker
 	over chan struct{}
+	once sync.Once // closes over
 	wg   sync.WaitGroup
 
 	mu   sync.Mutex
@@ -94,7 +95,7 @@ func (l *load) more(channels, n int) {
 }
 
 func (l *load) end() {
-	close(l.over)
+	l.once.Do(func() { close(l.over) })
 	l.wg.Wait()
 }
 
@@ -107,6 +108,7 @@ func TestBackupUnderLoad(t *testing.T) {
 			o := Options{Log: quiet, Partitions: 2, Classes: []longwire.Class{{Name: "default", Count: count, Bytes: bytes}}}
 			b := open(t, &o)
 			l := beginLoad(t, b, channels)
+			defer l.end()
 			backups := map[string]map[string][]*longwire.Publication{} // with what was acknowledged before
 			for range 5 {
 				l.more(channels, 4*count)
@@ -326,16 +328,13 @@ func TestOneBackupAtATime(t *testing.T) {
 		t.Errorf("%v are in it", got)
 	}
 	done()
-	for { // who asked has gone, and so does the snapshot
-		if _, err := os.Stat(filepath.Join(b.opts.Dir, name)); os.IsNotExist(err) {
-			break
-		}
+	if _, err := os.Stat(filepath.Join(b.opts.Dir, name)); !os.IsNotExist(err) {
+		t.Error("the snapshot is left")
 	}
 	// The end of the broker ends a backup.
-	for {
-		if name, done, err = askForSnapshot(t.Context(), b.opts.Dir); err == nil {
-			break
-		}
+	name, done, err = askForSnapshot(t.Context(), b.opts.Dir)
+	if err != nil {
+		t.Fatal(err)
 	}
 	defer done()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
