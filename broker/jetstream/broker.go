@@ -24,6 +24,7 @@ type Broker struct {
 	layout    *longwire.Layout
 	parts     []*part
 	embedded  *embedded // nil with a cluster
+	desk      *desk     // nil with a cluster
 	writes    *conn     // publishes, and hears acknowledgements
 	reads     *conn     // a connection of its own: reading does not hold up publishing
 	pages     pages
@@ -40,12 +41,16 @@ type Broker struct {
 
 	record  atomic.Pointer[record] // what it points to never changes
 	writing sync.Mutex             // held while the record is replaced
+	sending sync.Mutex             // held while something is sent: who holds it has the store to itself
 
-	closing atomic.Bool // nothing more is taken
-	full    atomic.Bool // there is no room
-	broken  atomic.Bool // the store could not write, and takes nothing any more
+	closing atomic.Bool  // nothing more is taken
+	room    atomic.Int64 // so many bytes may be published until it is looked at again
+	full    atomic.Bool  // there is no room
+	broken  atomic.Bool  // the store could not write, and takes nothing any more
 	wg      sync.WaitGroup
 	once    sync.Once
+
+	mended time.Time // when the store was started again; owned by the watcher
 
 	// Owned by the teller.
 	followers []*follower
@@ -72,6 +77,10 @@ func Open(ctx context.Context, o *Options) (*Broker, error) {
 		b.release()
 		return nil, err
 	}
+	if b.embedded != nil {
+		b.lookAtRoom()
+		b.openDesk()
+	}
 	b.wg.Go(b.send)
 	b.wg.Go(func() {
 		defer close(b.told)
@@ -85,9 +94,9 @@ func (b *Broker) open(ctx context.Context) (err error) {
 	if b.embedded, err = startEmbedded(&b.opts); err != nil {
 		return err
 	}
-	r, err := loadRecord(b.opts.Dir)
-	if err != nil {
-		return err
+	r, damage := loadRecord(b.opts.Dir)
+	if damage != nil && !damaged(damage) {
+		return damage
 	}
 	if err := b.lay(r); err != nil {
 		return err
@@ -99,7 +108,12 @@ func (b *Broker) open(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
-	if err := b.makeStreams(ctx, js); err != nil {
+	if r == nil {
+		if err := b.checkNew(ctx, js, damage); err != nil {
+			return err
+		}
+	}
+	if err := b.makeStreams(ctx, js, r); err != nil {
 		return err
 	}
 	return b.begin(ctx, r)
@@ -125,7 +139,7 @@ func (b *Broker) lay(r *record) (err error) {
 			reply: fmt.Sprintf("%s%d.", b.inbox, i),
 		})
 	}
-	return nil
+	return b.checkClasses()
 }
 
 // connect makes the connections.
@@ -134,7 +148,7 @@ func (b *Broker) connect() (err error) {
 	if b.writes, err = b.dial("publishing", nats.DisconnectErrHandler(lost), nats.ReconnectHandler(func(*nats.Conn) { b.post(b.again) })); err != nil {
 		return err
 	}
-	if b.reads, err = b.dial("reading"); err != nil {
+	if b.reads, err = b.dial("reading", nats.DisconnectErrHandler(func(*nats.Conn, error) { b.pages.lost() })); err != nil {
 		return err
 	}
 	if _, err = b.writes.nc.ChanSubscribe(b.inbox+">", b.acks); err != nil {
@@ -166,6 +180,9 @@ func (b *Broker) again() {
 // begin finds out where the partitions stand, and which epoch it is. From then on the end is not in
 // order unless Close says so.
 func (b *Broker) begin(ctx context.Context, r *record) error {
+	if r == nil {
+		r = newRecord(b.layout)
+	}
 	last := make([]uint64, len(b.parts))
 	for _, p := range b.parts {
 		if !p.class.KeepsHistory() {
@@ -175,16 +192,19 @@ func (b *Broker) begin(ctx context.Context, r *record) error {
 		if err != nil {
 			return err
 		}
-		p.last, p.acked, last[p.index] = s.Last, s.Last, s.Last
-		if p.class.Bytes > 0 && s.Bytes > uint64(p.class.Bytes)/8*7 {
-			p.lost = s.First - 1 // it may have been dropped for want of room; better a gap too many
+		p.last, p.acked = s.Last, s.Last
+		if last[p.index], err = b.whole(ctx, p, s, r); err != nil {
+			return err
 		}
-	}
-	if r == nil {
-		r = newRecord(b.layout)
+		if nearlyFull(s.Bytes, p.class.Bytes) {
+			p.lost = s.First - 1
+		}
 	}
 	if _, err := r.begin(b.layout, last); err != nil {
 		return err
+	}
+	for i, l := range r.Limits {
+		b.parts[i].lost = max(b.parts[i].lost, l.Lost)
 	}
 	r.Clean = nil
 	b.record.Store(r)
@@ -219,7 +239,7 @@ func (b *Broker) Close(ctx context.Context) (err error) {
 		err = b.settleAll(ctx)
 		b.stop()
 		if err == nil {
-			err = b.leaveClean()
+			err = b.leave()
 		}
 		b.release()
 	})
@@ -229,6 +249,7 @@ func (b *Broker) Close(ctx context.Context) (err error) {
 // stop ends the broker's goroutines.
 func (b *Broker) stop() {
 	b.cancel()
+	b.desk.close()
 	close(b.ended)
 	b.wg.Wait()
 }
@@ -249,6 +270,17 @@ func (b *Broker) settleAll(ctx context.Context) error {
 		case <-time.After(time.Millisecond):
 		}
 	}
+}
+
+// leave ends the server inside, and notes that the end is in order.
+func (b *Broker) leave() error {
+	if b.embedded != nil {
+		b.embedded.stop()
+		if err := syncBlocks(b.opts.Dir); err != nil { // first: the note must not outlive what it says
+			return err
+		}
+	}
+	return b.leaveClean()
 }
 
 // leaveClean notes that the end is in order, and with which numbers.

@@ -43,6 +43,8 @@ type Options struct {
 
 	// Log hears of what goes wrong. Nil means slog.Default().
 	Log *slog.Logger
+
+	space func(dir string) (free, size uint64, err error) // tests have another
 }
 
 const (
@@ -64,6 +66,9 @@ func (o Options) filled() Options {
 	}
 	if o.MaxMessage <= 0 {
 		o.MaxMessage = wire.MaxMessage
+	}
+	if o.space == nil {
+		o.space = space
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // recordName is the record's file in a data directory.
@@ -19,7 +20,7 @@ func loadRecord(dir string) (*record, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("jetstream: the record of the data: %w", err)
+		return nil, fmt.Errorf("jetstream: the record of the data cannot be read: %w; let this user read it, or name another directory with --data", err)
 	}
 	return parseRecord(b)
 }
@@ -31,9 +32,19 @@ func storeRecord(dir string, r *record) error {
 		err = replaceFile(dir, recordName, append(b, '\n'))
 	}
 	if err != nil {
-		return fmt.Errorf("jetstream: the record of the data cannot be written: %w", err)
+		return fmt.Errorf("jetstream: the record of the data cannot be written: %w; make room on its disk, or let this user write there", err)
 	}
 	return nil
+}
+
+// clearHalf removes what a process left that was killed while it wrote the record, or while a backup was made.
+func clearHalf(dir string) {
+	entries, _ := os.ReadDir(dir) // whoever reads the record says what is wrong
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), recordName+".") || strings.HasPrefix(e.Name(), snapshotPrefix) {
+			_ = os.RemoveAll(filepath.Join(dir, e.Name()))
+		}
+	}
 }
 
 func replaceFile(dir, name string, b []byte) error {

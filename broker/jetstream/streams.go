@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -24,29 +25,55 @@ func subjectOf(class string, partition int) string {
 	return "lw." + class + "." + strconv.Itoa(partition) + "."
 }
 
-// makeStreams makes the streams of all partitions, or changes them to what is wanted.
-func (b *Broker) makeStreams(ctx context.Context, js jetstream.JetStream) error {
+// makeStreams makes the streams of all partitions, or changes them to what is wanted. What they were is
+// noted in the record, which is nil for new data.
+func (b *Broker) makeStreams(ctx context.Context, js jetstream.JetStream, r *record) error {
+	olds := make([]*jetstream.StreamInfo, len(b.parts))
+	for i, p := range b.parts {
+		if !p.class.KeepsHistory() {
+			continue
+		}
+		var err error
+		if olds[i], err = b.findStream(ctx, js, p); err != nil {
+			return err
+		}
+	}
+	if r != nil {
+		if err := b.noteLimits(r, olds); err != nil {
+			return err
+		}
+	}
 	for _, p := range b.parts {
 		if !p.class.KeepsHistory() {
 			continue
 		}
-		if err := b.makeStream(ctx, js, p); err != nil {
-			return err
+		if _, err := js.CreateOrUpdateStream(ctx, b.streamConfig(p)); err != nil {
+			return b.streamError(err)
 		}
 	}
-	return nil
+	return b.strays(ctx, js)
 }
 
-func (b *Broker) makeStream(ctx context.Context, js jetstream.JetStream, p *part) error {
-	old, err := js.Stream(ctx, p.stream)
-	switch {
-	case err == nil && old.CachedInfo().Config.Metadata[mark] == "":
-		return wire.Errorf(wire.CodeUnavailable, "the cluster has a stream named %s that is not longwire's; rename that, or the retention class", p.stream)
-	case err != nil && !errors.Is(err, jetstream.ErrStreamNotFound):
-		return b.streamError(err)
+// findStream returns what there is of a partition's stream, nil if it is to be made.
+func (b *Broker) findStream(ctx context.Context, js jetstream.JetStream, p *part) (*jetstream.StreamInfo, error) {
+	s, err := js.Stream(ctx, p.stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, nil
 	}
-	_, err = js.CreateOrUpdateStream(ctx, b.streamConfig(p))
-	return b.streamError(err)
+	if err != nil {
+		return nil, b.streamError(err)
+	}
+	info := s.CachedInfo()
+	switch {
+	case info.Config.Metadata[mark] == "":
+		return nil, wire.Errorf(wire.CodeUnavailable, "the cluster has a stream named %s that is not longwire's; rename that, or the retention class", p.stream)
+	case info.Config.Storage == b.streamConfig(p).Storage:
+		return info, nil
+	case info.State.Msgs > 0: // a stream's storage cannot be changed
+		return nil, wire.Errorf(wire.CodeBadRequest, "retention class %s keeps %d publications where it was told to before, and they cannot be moved; leave its \"memory\" as it was, or give the class another name",
+			p.class.Name, info.State.Msgs)
+	}
+	return nil, b.streamError(js.DeleteStream(ctx, p.stream))
 }
 
 func (b *Broker) streamConfig(p *part) jetstream.StreamConfig {
@@ -81,6 +108,9 @@ func (b *Broker) streamError(err error) error {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
 		return wire.Errorf(wire.CodeUnavailable, "the NATS server has no JetStream, or not for this account; start it with -js, or enable it for the account")
 	}
+	if e, ok := errors.AsType[*jetstream.APIError](err); ok && e.Code == http.StatusInternalServerError {
+		return fmt.Errorf("jetstream: making the streams: %w; make room on the store's disk, if it is full", err)
+	}
 	return fmt.Errorf("jetstream: making the streams: %w", err)
 }
 
@@ -90,6 +120,7 @@ type state struct {
 	Bytes    uint64            `json:"bytes"`
 	First    uint64            `json:"first_seq"`
 	Last     uint64            `json:"last_seq"`
+	LastTime time.Time         `json:"last_ts"`
 	Subjects map[string]uint64 `json:"subjects"` // how many of each, if asked for
 }
 

@@ -79,10 +79,6 @@ func (b *Broker) hear(m *nats.Msg) {
 	a := parseAck(m)
 	switch {
 	case a.err != nil:
-		if a.broken {
-			b.broken.Store(true)
-			b.log.Error("jetstream: the store cannot write", "err", a.err)
-		}
 		p.settle(count, nil, a.err)
 	case a.duplicate:
 		b.compare(p, count, a.number)
@@ -125,7 +121,6 @@ type ack struct {
 	number    uint64
 	duplicate bool
 	err       error
-	broken    bool // the store takes nothing any more
 }
 
 var seqMember = []byte(`"seq":`)
@@ -152,10 +147,8 @@ func parseAck(m *nats.Msg) (a ack) {
 		a.err = &wire.Error{Code: wire.CodeUnavailable, Message: "the store is not there; nothing was published, try again", Retry: time.Second}
 		return a
 	}
-	// A store that could not write says so in many ways. Nothing that we publish is refused for other
-	// reasons, so all are taken for that.
-	a.broken = true
-	a.err = &wire.Error{Code: wire.CodeNoSpace, Message: "the store cannot write (" + answer.Error.Description + "); make room on its disk, then try again"}
+	// A store that could not write says nothing at all: the watcher sees it.
+	a.err = &wire.Error{Code: wire.CodeUnavailable, Message: "the store refuses it (" + answer.Error.Description + "); nothing was published"}
 	return a
 }
 
