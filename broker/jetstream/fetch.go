@@ -144,6 +144,14 @@ func (b *Broker) publicationOf(p *part, m *nats.Msg) (*longwire.Publication, err
 
 // fetchOne reads the publication with a number; nil if it is not kept.
 func (b *Broker) fetchOne(ctx context.Context, p *part, number uint64) (*longwire.Publication, error) {
+	m, err := b.getOne(ctx, p, number)
+	if m == nil || err != nil {
+		return nil, err
+	}
+	return b.publicationOf(p, m)
+}
+
+func (b *Broker) getOne(ctx context.Context, p *part, number uint64) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	m, err := b.reads.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+p.stream, fmt.Appendf(nil, `{"seq":%d}`, number))
@@ -155,5 +163,18 @@ func (b *Broker) fetchOne(ctx context.Context, p *part, number uint64) (*longwir
 	case m.Header.Get("Status") != "":
 		return nil, wire.Errorf(wire.CodeUnavailable, "the store answers %q to a read; try again", m.Header.Get("Description"))
 	}
-	return b.publicationOf(p, m)
+	return m, nil
+}
+
+// stampOf returns when the stream took the publication with a number, zero if it is not kept.
+func (b *Broker) stampOf(ctx context.Context, p *part, number uint64) (time.Time, error) {
+	m, err := b.getOne(ctx, p, number)
+	if m == nil || err != nil {
+		return time.Time{}, err
+	}
+	t, err := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp"))
+	if err != nil {
+		return t, fmt.Errorf("jetstream: the time of a message: %w", err)
+	}
+	return t, nil
 }

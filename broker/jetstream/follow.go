@@ -44,5 +44,5 @@ func (b *Broker) join(f *follower) {
 }
 
 func (b *Broker) beginFor(f *follower, p *part) {
-	f.sink(longwire.Feed{Partition: p.index, Epoch: b.record.Load().epoch(), Last: p.last, Earlier: b.record.Load().earlier(p.index)})
+	f.sink(longwire.Feed{Partition: p.index, Epoch: b.era.epoch(), Last: p.last, Earlier: b.era.earlier(p.index)})
 }

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,9 +13,12 @@ import (
 // recordName is the record's file in a data directory.
 const recordName = "longwire.json"
 
-// loadRecord reads the record of a data directory; nil if there is none.
-func loadRecord(dir string) (*record, error) {
-	b, err := os.ReadFile(filepath.Join(dir, recordName))
+// A recordFile is the keeper of the server inside: a file in the data directory, whose one
+// writer is this process.
+type recordFile struct{ dir string }
+
+func (k recordFile) load(context.Context) (*record, error) {
+	b, err := os.ReadFile(filepath.Join(k.dir, recordName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -24,11 +28,11 @@ func loadRecord(dir string) (*record, error) {
 	return parseRecord(b)
 }
 
-// storeRecord replaces the record in one step, and returns when it is on the disk.
-func storeRecord(dir string, r *record) error {
+// store replaces the file in one step, and returns when it is on the disk.
+func (k recordFile) store(_ context.Context, r *record) error {
 	b, err := json.MarshalIndent(r, "", "\t")
 	if err == nil {
-		err = replaceFile(dir, recordName, append(b, '\n'))
+		err = replaceFile(k.dir, recordName, append(b, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("jetstream: the record of the data cannot be written: %w", err)

@@ -17,42 +17,41 @@ import (
 // mark is in the metadata of our streams: another's of the same name is left alone.
 const mark = "longwire"
 
-// subjectOf returns what begins the subjects of a partition. A channel's name is what follows: its
-// tokens are tokens of NATS, and so are the wildcards of patterns.
-func subjectOf(class string, partition int) string {
-	return "lw." + class + "." + strconv.Itoa(partition) + "."
-}
-
 // makeStreams makes the streams of all partitions, or changes them to what is wanted.
-func (b *Broker) makeStreams(ctx context.Context, js jetstream.JetStream) error {
+func (b *Broker) makeStreams(ctx context.Context) error {
+	if k, ok := b.keeper.(*recordStream); ok {
+		if err := b.makeStream(ctx, k.config()); err != nil {
+			return err
+		}
+	}
 	for _, p := range b.parts {
 		if !p.class.KeepsHistory() {
 			continue
 		}
-		if err := b.makeStream(ctx, js, p); err != nil {
+		if err := b.makeStream(ctx, b.streamConfig(p)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b *Broker) makeStream(ctx context.Context, js jetstream.JetStream, p *part) error {
-	old, err := js.Stream(ctx, p.stream)
+func (b *Broker) makeStream(ctx context.Context, c jetstream.StreamConfig) error {
+	c.Metadata = map[string]string{mark: strconv.Itoa(recordFormat)}
+	old, err := b.js.Stream(ctx, c.Name)
 	switch {
 	case err == nil && old.CachedInfo().Config.Metadata[mark] == "":
-		return wire.Errorf(wire.CodeUnavailable, "the cluster has a stream named %s that is not longwire's; rename that, or the retention class", p.stream)
+		return wire.Errorf(wire.CodeUnavailable, "the NATS server has a stream named %s that is not longwire's; rename that one, or give longwire an account of its own", c.Name)
 	case err != nil && !errors.Is(err, jetstream.ErrStreamNotFound):
 		return b.streamError(err)
 	}
-	_, err = js.CreateOrUpdateStream(ctx, b.streamConfig(p))
+	_, err = b.js.CreateOrUpdateStream(ctx, c)
 	return b.streamError(err)
 }
 
 func (b *Broker) streamConfig(p *part) jetstream.StreamConfig {
 	c := jetstream.StreamConfig{
 		Name: p.stream, Subjects: []string{p.subject + ">"}, Description: "longwire, class " + p.class.Name,
-		Metadata: map[string]string{mark: strconv.Itoa(recordFormat)},
-		MaxMsgs:  -1, MaxBytes: p.class.Bytes, MaxAge: max(0, p.class.Age), MaxMsgsPerSubject: int64(p.class.Count) + 1,
+		MaxMsgs: -1, MaxBytes: p.class.Bytes, MaxAge: max(0, p.class.Age), MaxMsgsPerSubject: int64(p.class.Count) + 1,
 		Discard: jetstream.DiscardOld, Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
 		Replicas: b.opts.Replicas, AllowDirect: true, Duplicates: b.window(p),
 	}
@@ -78,9 +77,36 @@ func (b *Broker) streamError(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
-		return wire.Errorf(wire.CodeUnavailable, "the NATS server has no JetStream, or not for this account; start it with -js, or enable it for the account")
+		return wire.Errorf(wire.CodeUnavailable, "the NATS server has no JetStream, or not for this account; start it with -js, or enable it for the account (nats account info says what it has)")
 	}
 	return fmt.Errorf("jetstream: making the streams: %w", err)
+}
+
+// An apiError is what JetStream answers to what it cannot do.
+type apiError struct {
+	Code        int    `json:"err_code"`
+	Description string `json:"description"`
+}
+
+// What JetStream's errors are numbered.
+const (
+	apiNoMessage  = 10037
+	apiNoStream   = 10059
+	apiWrongLast  = 10071
+	apiTooLarge   = 10054
+	apiNoMemory   = 10028
+	apiNoStorage  = 10047
+	apiNoResource = 10023
+)
+
+var errNoStream = &wire.Error{Code: wire.CodeUnavailable, Message: "the store has lost its streams, which are made again; try again", Retry: time.Second}
+
+// err returns what a reader or a publisher is told of it.
+func (e *apiError) err() error {
+	if e.Code == apiNoStream {
+		return errNoStream
+	}
+	return &wire.Error{Code: wire.CodeUnavailable, Message: fmt.Sprintf("the store answers %q; try again", e.Description), Retry: time.Second}
 }
 
 // A state is what a stream says of itself.
@@ -109,17 +135,15 @@ func (b *Broker) stateOf(ctx context.Context, p *part, subjects string) (*state,
 		}
 		body, _ := json.Marshal(ask)
 		var answer struct {
-			Error *struct {
-				Description string `json:"description"`
-			} `json:"error"`
-			State state `json:"state"`
-			Total int   `json:"total"`
+			Error *apiError `json:"error"`
+			State state     `json:"state"`
+			Total int       `json:"total"`
 		}
 		if err := b.request(ctx, "$JS.API.STREAM.INFO."+p.stream, body, &answer); err != nil {
 			return nil, err
 		}
 		if answer.Error != nil {
-			return nil, wire.Errorf(wire.CodeUnavailable, "the store answers %q", answer.Error.Description)
+			return nil, answer.Error.err()
 		}
 		if all == nil {
 			all = &answer.State
@@ -160,15 +184,13 @@ func away(ctx context.Context, err error) error {
 func (b *Broker) purge(ctx context.Context, p *part, channel string, upTo uint64) error {
 	body, _ := json.Marshal(map[string]any{"filter": p.subject + channel, "seq": upTo + 1})
 	var answer struct {
-		Error *struct {
-			Description string `json:"description"`
-		} `json:"error"`
+		Error *apiError `json:"error"`
 	}
 	if err := b.request(ctx, "$JS.API.STREAM.PURGE."+p.stream, body, &answer); err != nil {
 		return err
 	}
 	if answer.Error != nil {
-		return wire.Errorf(wire.CodeUnavailable, "the store answers %q", answer.Error.Description)
+		return answer.Error.err()
 	}
 	return nil
 }

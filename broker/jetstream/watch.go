@@ -1,10 +1,6 @@
 package jetstream
 
-import (
-	"time"
-
-	"github.com/longwire/longwire"
-)
+import "time"
 
 // The watcher looks every second at what does not announce itself: how much room the disk has, and what
 // the streams drop for want of room. A full disk is refused early, because a store that could not write
@@ -58,6 +54,3 @@ func (b *Broker) watchSpace() {
 		}
 	}
 }
-
-// sendLive publishes to a channel without history: the teller tells of it when its turn comes.
-func (b *Broker) sendLive(*part, *longwire.Publication, []byte) error { return nil }
