@@ -55,6 +55,7 @@ type Broker struct {
 	// Owned by the teller.
 	era       *record // whose present epoch followers were told of
 	followers []*follower
+	joining   []*follower // who wait for their begin
 	items     []*item
 	clock     int // looks since the beginning
 	heard     int // when something was heard, or nothing was waited for

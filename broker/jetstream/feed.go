@@ -18,9 +18,7 @@ import (
 // heard, and another is begun behind the last number that was told. So nobody misses
 // anything, and nobody hears anything twice.
 //
-// What is not kept any more when its turn comes, because the class keeps little or the node was away for long,
-// the cluster leaves out. Followers hear that as a begin behind it, since only reading says
-// who misses something.
+// What is not kept any more when its turn comes the cluster leaves out (see merge.go).
 //
 // nats.go has consumers like this. They have goroutines that ending does not wait for, and one
 // that is stopped while the server is away panics (ordered.go, reset).
@@ -130,9 +128,17 @@ func (b *Broker) ail(err error) {
 // breakFeed gives up a feed's consumer, if it is still that one.
 func (b *Broker) breakFeed(f *feed, serial uint64) {
 	if f.serial == serial {
-		f.on = false
-		f.serial++ // what it still brings is of no use
+		f.off()
 		b.mend()
+	}
+}
+
+// off has nothing more heard of a feed; what was not told yet is brought again.
+func (f *feed) off() {
+	f.on = false
+	f.serial++
+	if f.part != nil {
+		f.part.arrived = nil
 	}
 }
 
@@ -162,7 +168,7 @@ func (b *Broker) hearFed(x fed) {
 		b.live(m)
 		return
 	case x.serial != f.serial:
-		return
+		return // of a consumer that was given up
 	}
 	f.heard = b.clock
 	if m.Header.Get("Status") != "" {
@@ -207,40 +213,17 @@ func (b *Broker) hearStatus(f *feed, m *nats.Msg) {
 		b.breakFeed(f, f.serial)
 		return
 	}
-	if seen, err := strconv.ParseUint(m.Header.Get("Nats-Last-Stream"), 10, 64); err == nil && f.part != nil && seen > f.part.last {
-		b.skip(f.part, seen)
+	if seen, err := strconv.ParseUint(m.Header.Get("Nats-Last-Stream"), 10, 64); err == nil && f.part != nil && seen > f.part.brought() {
+		f.part.arrived = append(f.part.arrived, arrival{number: seen})
 	}
 }
 
 // hearPublication notes what followers are to be told.
 func (b *Broker) hearPublication(p *part, m *nats.Msg, meta *nats.MsgMetadata) {
-	number := meta.Sequence.Stream
-	if number <= p.last {
-		return
-	}
-	if number != p.last+1 {
-		b.skip(p, number-1)
-	}
-	p.last, p.stamp = number, meta.Timestamp
-	q := &longwire.Publication{Channel: strings.TrimPrefix(m.Subject, p.subject), Partition: p.index, Epoch: b.era.epoch(), Number: number}
+	q := &longwire.Publication{Channel: strings.TrimPrefix(m.Subject, p.subject), Partition: p.index, Number: meta.Sequence.Stream}
 	if err := parsePublication(q, m.Data); err != nil {
 		b.log.Error("jetstream: somebody else publishes to longwire's subjects; give longwire an account of its own", "subject", m.Subject, "err", err)
-		return
+		q = nil
 	}
-	p.news = append(p.news, q)
-}
-
-// tellNews tells followers what feeds have brought of a partition.
-func (b *Broker) tellNews(p *part) {
-	b.spread(p, p.news)
-	p.news = nil // followers may keep it
-}
-
-// skip has followers begin behind a number: what is up to there is not kept any more.
-func (b *Broker) skip(p *part, to uint64) {
-	b.tellNews(p)
-	p.last, p.stamp = to, time.Time{}
-	for _, o := range b.followers {
-		b.beginFor(o, p)
-	}
+	p.arrived = append(p.arrived, arrival{number: meta.Sequence.Stream, q: q, stamp: meta.Timestamp})
 }

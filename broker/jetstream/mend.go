@@ -77,13 +77,14 @@ func (b *Broker) turn(v *view) {
 			continue
 		}
 		p.last, p.stamp = v.states[i].Last, time.Time{}
+		p.acked = p.last
+		p.forgetOwn(len(p.own))
 		for j := range p.forgets {
 			p.forgets[j].upTo = min(p.forgets[j].upTo, p.last)
 		}
 		for _, f := range b.cluster.feeds {
 			if f.part == p {
-				f.on = false
-				f.serial++
+				f.off()
 			}
 		}
 	}

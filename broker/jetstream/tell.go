@@ -46,6 +46,9 @@ func (b *Broker) tell() {
 		for _, p := range b.parts {
 			b.tellPart(p)
 		}
+		if len(b.joining) > 0 {
+			b.joinReady()
+		}
 	}
 }
 
@@ -173,6 +176,11 @@ func (b *Broker) tellPart(p *part) {
 	b.items = p.takeSettled(b.items[:0])
 	switch {
 	case b.cluster != nil:
+		for _, it := range b.items {
+			if it.number > 0 {
+				p.remember(it.kept)
+			}
+		}
 		b.tellNews(p)
 	case len(b.items) > 0 || p.behind:
 		b.gather(p)
