@@ -115,6 +115,9 @@ func (b *Broker) started(f *feed, serial uint64, sub *nats.Subscription, err err
 		b.ail(err)
 		b.breakFeed(f, serial)
 	}
+	if !f.on {
+		b.mend() // it was broken meanwhile, and could not be begun again then
+	}
 }
 
 // ail says that feeds cannot be mended yet, once until they are.
