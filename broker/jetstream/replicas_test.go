@@ -124,3 +124,50 @@ func closeIt(t *testing.T, b *Broker) {
 		t.Error(err)
 	}
 }
+
+// TestStaleReplica: a page of a replica that is behind is read again. The replica is played: those of one
+// process are never behind for long.
+func TestStaleReplica(t *testing.T) {
+	o := startOutside(t, nil).options()
+	o.Partitions = 1
+	b := open(t, &o)
+	begun := time.Now()
+	say(t, b, "x", "1")
+	say(t, b, "x", "2")
+	b.opts.Replicas = 3 // as far as reading is concerned
+	for _, c := range []struct {
+		name string
+		r    longwire.Range
+		has  int // what the replica that is behind has
+		want int // pages that are read
+	}{
+		{"one of two", longwire.Range{}, 1, 2},
+		{"none of two", longwire.Range{}, 0, 2},
+		{"both", longwire.Range{}, 2, 1},
+		{"none since", longwire.Range{From: begun}, 0, 2},
+		{"none since later", longwire.Range{From: begun.Add(time.Hour)}, 0, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := &walk{b: b, p: b.parts[0], ctx: t.Context(), r: &c.r, end: 2}
+			pages := 0
+			n := &want{name: "x"}
+			_, err := w.whole(n, func() (*page, error) {
+				pages++
+				g, err := b.fetch(t.Context(), w.p, n.name, 1, 10)
+				if err == nil && pages == 1 {
+					g.list = g.list[:c.has]
+				}
+				return g, err
+			})
+			if err != nil || pages != c.want {
+				t.Errorf("%d pages are read, want %d; %v", pages, c.want, err)
+			}
+		})
+	}
+	if q, err := b.fetchOne(t.Context(), b.parts[0], 2); err != nil || string(q.Data) != "2" {
+		t.Errorf("the leader has %+v, %v", q, err)
+	}
+	if q, err := b.fetchOne(t.Context(), b.parts[0], 3); err != nil || q != nil {
+		t.Errorf("the leader has %+v, %v", q, err)
+	}
+}
