@@ -131,6 +131,7 @@ func (b *Broker) lay(r *record, each int) (err error) {
 	if b.layout, err = longwire.NewLayout(b.opts.Classes, each); err != nil {
 		return err
 	}
+	b.parts = nil
 	for i := range b.layout.Partitions() {
 		c := b.layout.Class(i)
 		b.parts = append(b.parts, &part{

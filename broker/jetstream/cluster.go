@@ -48,11 +48,7 @@ func (b *Broker) openCluster(ctx context.Context) (err error) {
 	if err := b.makeStream(ctx, k.config()); err != nil {
 		return err
 	}
-	r, err := k.load(ctx)
-	if err != nil {
-		return err
-	}
-	if err := b.lay(r, partitions); err != nil {
+	if err := b.found(ctx); err != nil {
 		return err
 	}
 	if err := b.makeStreams(ctx); err != nil {
@@ -68,6 +64,26 @@ func (b *Broker) openCluster(ctx context.Context) (err error) {
 		return err
 	}
 	return b.hearLive()
+}
+
+// found lays channels out as the record says. Without one it is made first, so that nodes that
+// find new data at once agree.
+func (b *Broker) found(ctx context.Context) error {
+	for range changeTries {
+		r, err := b.keeper.load(ctx)
+		if err != nil {
+			return err
+		}
+		if err := b.lay(r, partitions); err != nil || r != nil {
+			return err
+		}
+		r = newRecord(b.layout)
+		r.next(b.layout, make([]uint64, b.layout.Partitions()))
+		if err := b.keeper.store(ctx, r); !errors.Is(err, errChanged) {
+			return err
+		}
+	}
+	return errBusy
 }
 
 // beginCluster finds out where the partitions stand.
@@ -127,11 +143,14 @@ func (b *Broker) unreachable(err error) error {
 	case errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrTimeout):
 		do = "nobody answers there; start it, or name where it is"
 	}
-	return &wire.Error{Code: wire.CodeUnavailable, Message: fmt.Sprintf("the NATS server at %s cannot be used (%v): %s", b.where(), err, do), Retry: time.Second}
+	return &wire.Error{Code: wire.CodeUnavailable, Message: fmt.Sprintf("the NATS server at %s cannot be used (%v): %s", b.Where(), err, do), Retry: time.Second}
 }
 
-// where returns the URL without passwords.
-func (b *Broker) where() string {
+// Where returns the URL of the cluster without passwords, for logs; empty with a server inside.
+func (b *Broker) Where() string {
+	if b.cluster == nil {
+		return ""
+	}
 	list := strings.Split(b.opts.URL, ",")
 	for i, u := range list {
 		scheme, rest, ok := strings.Cut(strings.TrimSpace(u), "://")
@@ -150,12 +169,12 @@ const leastServer = "2.11"
 func (b *Broker) suits(ctx context.Context) error {
 	nc := b.reads.nc
 	if v := nc.ConnectedServerVersion(); !atLeast(v, leastServer) {
-		return wire.Errorf(wire.CodeUnavailable, "the NATS server at %s is version %s and %s is needed, or better the newest; upgrade it", b.where(), v, leastServer)
+		return wire.Errorf(wire.CodeUnavailable, "the NATS server at %s is version %s and %s is needed, or better the newest; upgrade it", b.Where(), v, leastServer)
 	}
 	if _, err := b.js.AccountInfo(ctx); err != nil {
 		return b.streamError(err)
 	}
-	if most := nc.MaxPayload(); most < int64(b.opts.payload()) {
+	if most := nc.MaxPayload(); most < int64(b.opts.MaxMessage) {
 		b.log.Warn("jetstream: the NATS server takes no publications as large as this node does; larger ones are refused; raise its max_payload", "max_payload", most, "wanted", b.opts.payload())
 	}
 	return nil

@@ -119,7 +119,7 @@ func (b *Broker) disturb() {
 
 // clean deletes a broker's streams, which others on the server are not to be slowed by.
 func clean(t *testing.T, out *outside, b *Broker) {
-	c, err := (&Broker{opts: b.opts}).dial("cleaning")
+	c, err := (&Broker{opts: b.opts, cluster: &cluster{}}).dial("cleaning")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -153,15 +153,15 @@ func (b *Broker) see(ctx context.Context, era *record, stands []standing) (*view
 	return v, err
 }
 
-// present returns the record, or one for data that has none: that which this node remembers, or a new one. It
-// reports whether that needs an epoch.
+// present returns the record, or, if that is lost, the one that this node remembers. It reports whether that needs an
+// epoch.
 func (b *Broker) present(ctx context.Context, era *record) (*record, bool, error) {
 	r, err := b.keeper.load(ctx)
 	switch {
 	case err != nil:
 		return nil, false, err
 	case r == nil && era == nil:
-		return newRecord(b.layout), true, nil
+		return nil, false, errChanged // it was there just now
 	case r == nil:
 		r = b.record.Load().clone()
 		r.revision = 0
