@@ -13,8 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 
 	"github.com/longwire/longwire"
 	"github.com/longwire/longwire/wire"
@@ -478,6 +480,70 @@ func TestTLS(t *testing.T) {
 	if _, err := Open(t.Context(), &o); err == nil || !strings.Contains(err.Error(), "do not agree about TLS") {
 		t.Errorf("a certificate of nobody's: %v", err)
 	}
+}
+
+// TestCredentials: a file with a user's JWT and key opens the account that it is of.
+func TestCredentials(t *testing.T) {
+	operator, account, user := key(t, nkeys.CreateOperator), key(t, nkeys.CreateAccount), key(t, nkeys.CreateUser)
+	system := key(t, nkeys.CreateAccount) // JetStream wants one
+	trusted := jwt.NewOperatorClaims(operator.id)
+	a := jwt.NewAccountClaims(account.id)
+	a.Limits.JetStreamLimits = jwt.JetStreamLimits{DiskStorage: jwt.NoLimit, MemoryStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit}
+	out := startOutside(t, func(o *server.Options) {
+		resolver := &server.MemAccResolver{}
+		for id, c := range map[string]jwt.Claims{account.id: a, system.id: jwt.NewAccountClaims(system.id)} {
+			if err := resolver.Store(id, signed(t, c, operator)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o.TrustedOperators, o.AccountResolver, o.SystemAccount = []*jwt.OperatorClaims{trusted}, resolver, system.id
+	})
+	seed, err := user.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := jwt.FormatUserConfig(signed(t, jwt.NewUserClaims(user.id), account), seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := out.options()
+	if _, err := Open(t.Context(), &o); err == nil || !strings.Contains(err.Error(), "does not take these credentials") {
+		t.Errorf("without credentials: %v", err)
+	}
+	o.Credentials = filepath.Join(t.TempDir(), "user.creds")
+	if err := os.WriteFile(o.Credentials, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if p := say(t, open(t, &o), "x", "1"); p.Number != 1 {
+		t.Errorf("%+v", p)
+	}
+}
+
+type keyPair struct {
+	nkeys.KeyPair
+	id string
+}
+
+func key(t *testing.T, create func() (nkeys.KeyPair, error)) keyPair {
+	t.Helper()
+	k, err := create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := k.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keyPair{k, id}
+}
+
+func signed(t *testing.T, c jwt.Claims, by keyPair) string {
+	t.Helper()
+	s, err := c.Encode(by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func TestCannotOpen(t *testing.T) {

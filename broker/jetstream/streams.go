@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -148,9 +149,7 @@ func (b *Broker) stateOf(ctx context.Context, p *part, subjects string) (*state,
 		if all == nil {
 			all = &answer.State
 		} else {
-			for s, n := range answer.State.Subjects {
-				all.Subjects[s] = n
-			}
+			maps.Copy(all.Subjects, answer.State.Subjects)
 		}
 		if len(answer.State.Subjects) == 0 || len(all.Subjects) >= answer.Total {
 			return all, nil
