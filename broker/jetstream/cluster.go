@@ -17,7 +17,7 @@ import (
 
 // A cluster is a NATS server outside of the process, or several, which nodes share: what any of them
 // publishes all hear. There is no end in order that could be noted. So an epoch goes on until a
-// node sees that numbers were given twice (see mend.go).
+// node sees that numbers were given twice (see repair.go).
 type cluster struct {
 	// Immutable after Open.
 	hears *conn // feeds and what is not kept; a connection of its own, which reading does not hold up
@@ -25,10 +25,10 @@ type cluster struct {
 	feeds []*feed // of the partitions with history, and of the record
 
 	// Owned by the teller.
-	mending bool // a goroutine looks what is to be mended
-	due     bool // something is to be mended
-	ailing  bool // it was said
-	takes   int  // how many records were taken
+	repairing bool // a goroutine looks what is to be mended
+	due       bool // something is to be mended
+	ailing    bool // it was said
+	takes     int  // how many records were taken
 }
 
 // openCluster opens what is kept by the server that the options name.

@@ -179,9 +179,9 @@ func TestForgetOnAnotherNode(t *testing.T) {
 	}
 }
 
-// TestOtherClasses: a node that begins with other classes lays channels out for all; those that are there publish
+// TestClassesOfAnotherNode: a node that begins with other classes lays channels out for all; those that are there publish
 // no more.
-func TestOtherClasses(t *testing.T) {
+func TestClassesOfAnotherNode(t *testing.T) {
 	o := startOutside(t, nil).options()
 	a := open(t, &o)
 	old := say(t, a, "x", "1")

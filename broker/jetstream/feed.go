@@ -116,7 +116,7 @@ func (b *Broker) started(f *feed, serial uint64, sub *nats.Subscription, err err
 		b.breakFeed(f, serial)
 	}
 	if !f.on {
-		b.mend() // it was broken meanwhile, and could not be begun again then
+		b.repair() // it was broken meanwhile, and could not be begun again then
 	}
 }
 
@@ -132,7 +132,7 @@ func (b *Broker) ail(err error) {
 func (b *Broker) breakFeed(f *feed, serial uint64) {
 	if f.serial == serial {
 		f.off()
-		b.mend()
+		b.repair()
 	}
 }
 
@@ -159,7 +159,7 @@ func (b *Broker) lookAtFeeds() {
 		}
 	}
 	if b.cluster.due {
-		b.mend()
+		b.repair()
 	}
 }
 
@@ -193,7 +193,7 @@ func (b *Broker) hearFed(x fed) {
 		b.log.Error("jetstream: another node has changed the record of the data", "err", err)
 		return
 	}
-	b.take(r, false)
+	b.takeRecord(r, false)
 }
 
 // hearStatus hears what a consumer says of itself.

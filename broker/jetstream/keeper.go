@@ -52,7 +52,7 @@ func (b *Broker) replace(ctx context.Context, change func(r *record) error) erro
 
 // adopt makes a record that this node has stored the present one.
 func (b *Broker) adopt(r *record) {
-	if b.cluster == nil || !b.post(func() { b.take(r, true) }) {
+	if b.cluster == nil || !b.post(func() { b.takeRecord(r, true) }) {
 		b.record.Store(r)
 	}
 }

@@ -97,9 +97,9 @@ func (k *recordStream) store(ctx context.Context, r *record) error {
 	return nil
 }
 
-// take makes a record the present one, if it is newer. One that this node has not made says what others
+// takeRecord makes a record the present one, if it is newer. One that this node has not made says what others
 // have forgotten, or that they have begun an epoch. By the teller.
-func (b *Broker) take(r *record, own bool) {
+func (b *Broker) takeRecord(r *record, own bool) {
 	old := b.record.Load()
 	if r.revision <= old.revision {
 		return
@@ -110,7 +110,7 @@ func (b *Broker) take(r *record, own bool) {
 	b.cluster.takes++
 	b.record.Store(r)
 	if r.epoch() != b.era.epoch() {
-		b.mend()
+		b.repair()
 	}
 	if !own {
 		b.tellForgets(old, r)

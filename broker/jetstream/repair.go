@@ -29,14 +29,14 @@ type view struct {
 	lost   []bool   // the partition has lost what was told
 }
 
-// mend has a goroutine look how things are, and then feeds begun again. By the teller.
-func (b *Broker) mend() {
+// repair has a goroutine look how things are, and then feeds begun again. By the teller.
+func (b *Broker) repair() {
 	c := b.cluster
-	if c.mending || b.outdated.Load() {
+	if c.repairing || b.outdated.Load() {
 		c.due = true
 		return
 	}
-	c.mending, c.due = true, false
+	c.repairing, c.due = true, false
 	era, takes := b.era, c.takes
 	stands := make([]standing, len(b.parts))
 	for i, p := range b.parts {
@@ -44,21 +44,21 @@ func (b *Broker) mend() {
 	}
 	b.wg.Go(func() { // stop waits for it
 		v, err := b.survey(b.ctx, era, stands)
-		b.post(func() { b.mended(v, takes, err) })
+		b.post(func() { b.repaired(v, takes, err) })
 	})
 }
 
-// mended goes on from what was seen. By the teller.
-func (b *Broker) mended(v *view, takes int, err error) {
+// repaired goes on from what was seen. By the teller.
+func (b *Broker) repaired(v *view, takes int, err error) {
 	c := b.cluster
-	c.mending = false
+	c.repairing = false
 	switch {
 	case err != nil:
 		b.ail(err)
 		c.due = true // the next look tries again
 		return
 	case c.takes != takes:
-		b.mend() // there is a newer record
+		b.repair() // there is a newer record
 		return
 	}
 	c.ailing = false
