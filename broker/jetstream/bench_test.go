@@ -1,8 +1,10 @@
 package jetstream
 
 import (
+	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
@@ -15,7 +17,26 @@ import (
 const underWay = 4000
 
 func BenchmarkPublish(b *testing.B) {
-	br := open(b, &Options{})
+	publishMany(b, open(b, &Options{}), underWay)
+}
+
+// BenchmarkSync compares what survives the loss of power but for a second with what survives it: one publication
+// after the other, and many at once. It depends on the disk, so it belongs where the data is to be: with TMPDIR.
+func BenchmarkSync(b *testing.B) {
+	for _, sync := range []struct {
+		name  string
+		every time.Duration
+	}{{"1s", time.Second}, {"always", -1}} {
+		for _, n := range []int{1, underWay} {
+			b.Run(fmt.Sprintf("%s/under way=%d", sync.name, n), func(b *testing.B) {
+				publishMany(b, open(b, &Options{Sync: sync.every}), n)
+			})
+		}
+	}
+}
+
+// publishMany publishes with so many under way.
+func publishMany(b *testing.B, br *Broker, underWay int) {
 	data := make([]byte, 128)
 	var wg sync.WaitGroup
 	sem := make(chan struct{}, underWay)

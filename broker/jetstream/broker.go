@@ -25,6 +25,7 @@ type Broker struct {
 	layout    *longwire.Layout
 	parts     []*part
 	embedded  *embedded           // nil with a cluster
+	desk      *desk               // nil with a cluster
 	cluster   *cluster            // nil with a server inside
 	keeper    keeper              // of the record
 	writes    *conn               // publishes, and hears acknowledgements
@@ -44,13 +45,17 @@ type Broker struct {
 
 	record  atomic.Pointer[record] // what it points to never changes
 	writing sync.Mutex             // held while the record is replaced
+	sending sync.Mutex             // held while something is sent: who holds it has the store to itself
 
-	closing  atomic.Bool // nothing more is taken
-	full     atomic.Bool // there is no room
-	broken   atomic.Bool // the store could not write, and takes nothing any more
-	outdated atomic.Bool // another node has laid channels out in another way
+	closing  atomic.Bool  // nothing more is taken
+	room     atomic.Int64 // so many bytes may be published until it is looked at again
+	full     atomic.Bool  // there is no room
+	broken   atomic.Bool  // the store could not write, and takes nothing any more
+	outdated atomic.Bool  // another node has laid channels out in another way
 	wg       sync.WaitGroup
 	once     sync.Once
+
+	mended time.Time // when the store was started again; owned by the watcher
 
 	// Owned by the teller.
 	era       *record // whose present epoch followers were told of
@@ -81,6 +86,10 @@ func Open(ctx context.Context, o *Options) (*Broker, error) {
 		return nil, err
 	}
 	b.era = b.record.Load()
+	if b.embedded != nil {
+		b.lookAtRoom()
+		b.openDesk()
+	}
 	b.wg.Go(b.send)
 	b.wg.Go(func() {
 		defer close(b.told)
@@ -104,9 +113,9 @@ func (b *Broker) open(ctx context.Context) (err error) {
 		return err
 	}
 	b.keeper = recordFile{b.opts.Dir}
-	r, err := b.keeper.load(ctx)
-	if err != nil {
-		return err
+	r, damage := b.keeper.load(ctx)
+	if damage != nil && !damaged(damage) {
+		return damage
 	}
 	if err := b.lay(r, 1); err != nil {
 		return err
@@ -114,7 +123,12 @@ func (b *Broker) open(ctx context.Context) (err error) {
 	if err := b.connect(); err != nil {
 		return err
 	}
-	if err := b.makeStreams(ctx); err != nil {
+	if r == nil {
+		if err := b.checkNew(ctx, damage); err != nil {
+			return err
+		}
+	}
+	if err := b.makeStreams(ctx, r); err != nil {
 		return err
 	}
 	return b.begin(ctx, r)
@@ -139,7 +153,12 @@ func (b *Broker) lay(r *record, each int) (err error) {
 			reply: fmt.Sprintf("%s%d.", b.inbox, i),
 		})
 	}
-	return nil
+	if r != nil {
+		if _, err := r.fits(b.layout); err != nil {
+			return err
+		}
+	}
+	return b.checkClasses()
 }
 
 // connect makes the connections.
@@ -148,7 +167,7 @@ func (b *Broker) connect() (err error) {
 	if b.writes, err = b.dial("publishing", nats.DisconnectErrHandler(lost), nats.ReconnectHandler(func(*nats.Conn) { b.post(b.again) })); err != nil {
 		return err
 	}
-	if b.reads, err = b.dial("reading"); err != nil {
+	if b.reads, err = b.dial("reading", nats.DisconnectErrHandler(func(*nats.Conn, error) { b.pages.lost() })); err != nil {
 		return err
 	}
 	if _, err = b.writes.nc.ChanSubscribe(b.inbox+">", b.acks); err != nil {
@@ -195,6 +214,9 @@ func (b *Broker) again() {
 // begin finds out where the partitions stand, and which epoch it is. From then on the end is not in
 // order unless Close says so.
 func (b *Broker) begin(ctx context.Context, r *record) error {
+	if r == nil {
+		r = newRecord(b.layout)
+	}
 	last := make([]uint64, len(b.parts))
 	for _, p := range b.parts {
 		if !p.class.KeepsHistory() {
@@ -204,14 +226,17 @@ func (b *Broker) begin(ctx context.Context, r *record) error {
 		if err != nil {
 			return err
 		}
-		p.last, p.acked, last[p.index] = s.Last, s.Last, s.Last
+		p.last, p.acked = s.Last, s.Last
+		if last[p.index], err = b.whole(ctx, p, s, r); err != nil {
+			return err
+		}
 		p.suspectLoss(s)
-	}
-	if r == nil {
-		r = newRecord(b.layout)
 	}
 	if _, err := r.begin(b.layout, last); err != nil {
 		return err
+	}
+	for i, l := range r.Limits {
+		b.parts[i].lost = max(b.parts[i].lost, l.Lost)
 	}
 	r.Clean = nil
 	b.record.Store(r)
@@ -246,7 +271,7 @@ func (b *Broker) Close(ctx context.Context) (err error) {
 		err = b.settleAll(ctx)
 		b.stop()
 		if err == nil && b.embedded != nil {
-			err = b.leaveClean(ctx)
+			err = b.leave(ctx)
 		}
 		b.release()
 	})
@@ -256,6 +281,7 @@ func (b *Broker) Close(ctx context.Context) (err error) {
 // stop ends the broker's goroutines.
 func (b *Broker) stop() {
 	b.cancel()
+	b.desk.close()
 	close(b.ended)
 	b.wg.Wait()
 }
@@ -276,6 +302,15 @@ func (b *Broker) settleAll(ctx context.Context) error {
 		case <-time.After(time.Millisecond):
 		}
 	}
+}
+
+// leave ends the server inside, and notes that the end is in order.
+func (b *Broker) leave(ctx context.Context) error {
+	b.embedded.stop()
+	if err := syncBlocks(b.opts.Dir); err != nil { // first: the note must not outlive what it says
+		return err
+	}
+	return b.leaveClean(ctx)
 }
 
 // leaveClean notes that the end is in order, and with which numbers.

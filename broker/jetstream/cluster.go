@@ -45,13 +45,10 @@ func (b *Broker) openCluster(ctx context.Context) (err error) {
 	}
 	k := &recordStream{b: b, stream: strings.ToUpper(b.opts.prefix), subject: b.opts.prefix + "-record"}
 	b.keeper = k
-	if err := b.makeStream(ctx, k.config()); err != nil {
+	if err := b.makeRecordStream(ctx, k.config()); err != nil {
 		return err
 	}
 	if err := b.found(ctx); err != nil {
-		return err
-	}
-	if err := b.makeStreams(ctx); err != nil {
 		return err
 	}
 	for _, p := range b.parts {
@@ -66,20 +63,26 @@ func (b *Broker) openCluster(ctx context.Context) (err error) {
 	return b.hearLive()
 }
 
-// found lays channels out as the record says. Without one it is made first, so that nodes that
-// find new data at once agree.
+// found lays channels out as the record says, and makes the streams. Without a record that is made first, so that
+// nodes that find new data at once agree.
 func (b *Broker) found(ctx context.Context) error {
 	for range changeTries {
 		r, err := b.keeper.load(ctx)
 		if err != nil {
 			return err
 		}
-		if err := b.lay(r, partitions); err != nil || r != nil {
+		if err := b.lay(r, partitions); err != nil {
 			return err
 		}
-		r = newRecord(b.layout)
-		r.next(b.layout, make([]uint64, b.layout.Partitions()))
-		if err := b.keeper.store(ctx, r); !errors.Is(err, errChanged) {
+		if r == nil {
+			r = newRecord(b.layout)
+			r.next(b.layout, make([]uint64, b.layout.Partitions()))
+			err = b.keeper.store(ctx, r)
+		}
+		if err == nil {
+			err = b.makeStreams(ctx, r) // which may change it
+		}
+		if !errors.Is(err, errChanged) {
 			return err
 		}
 	}

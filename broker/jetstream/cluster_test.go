@@ -205,6 +205,30 @@ func TestClassesOfAnotherNode(t *testing.T) {
 	}
 }
 
+// TestStricterNode: another node has a class keep less. All judge by that what somebody misses.
+func TestStricterNode(t *testing.T) {
+	o := startOutside(t, nil).options()
+	o.Partitions = 1
+	a := open(t, &o)
+	var first *longwire.Publication
+	for i := range 6 {
+		if p := say(t, a, "x", fmt.Sprint(i)); i == 0 {
+			first = p
+		}
+	}
+	r := &longwire.Range{Channels: []string{"x"}, Epoch: first.Epoch, After: 1, Taken: time.Now()}
+	if got := read(t, a, r); got != "2:x=1 3:x=2 4:x=3 5:x=4 6:x=5 " {
+		t.Errorf("before: %q", got)
+	}
+	o.Classes = []longwire.Class{{Name: "default", Count: 2}}
+	b := open(t, &o)
+	for _, n := range []*Broker{a, b} {
+		if got := read(t, n, r); got != "gap(x,3) 4:x=3 5:x=4 6:x=5 " {
+			t.Errorf("after: %q", got)
+		}
+	}
+}
+
 func TestServerAway(t *testing.T) {
 	out := startOutside(t, nil)
 	o := out.options()

@@ -38,10 +38,15 @@ func startEmbedded(o *Options) (*embedded, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("jetstream: the data directory cannot be made: %w; name another with --data, or keep nothing with --data memory", err)
 	}
-	held, err := hold(filepath.Join(o.Dir, "lock"))
+	held, err := hold(filepath.Join(o.Dir, lockName))
 	if err != nil {
 		return nil, err
 	}
+	if _, err := loadRecord(o.Dir); err != nil && !damaged(err) {
+		_ = held.Close()
+		return nil, err // a newer program's data is not touched
+	}
+	clearHalf(o.Dir)
 	e := &embedded{
 		dir: o.Dir, log: o.Log, held: held,
 		opts: &server.Options{
@@ -95,12 +100,26 @@ func (e *embedded) restart() error {
 	return e.start()
 }
 
+// healthy returns what keeps the server from writing: it answers nothing any more to whoever publishes then.
+func (e *embedded) healthy() error {
+	e.mu.Lock()
+	s := e.s
+	e.mu.Unlock()
+	if s == nil {
+		return errDown
+	}
+	if h := s.Healthz(nil); h.Error != "" {
+		return errors.New(h.Error)
+	}
+	return nil
+}
+
 func (e *embedded) close() {
 	e.stop()
 	_ = e.held.Close()
 }
 
-var errDown = wire.Errorf(wire.CodeUnavailable, "the store is being started again; try again")
+var errDown = wire.Errorf(wire.CodeUnavailable, "the store is away, or being started again; try again")
 
 // InProcessConn makes a connection to the server that there is now.
 func (e *embedded) InProcessConn() (net.Conn, error) {
@@ -113,6 +132,9 @@ func (e *embedded) InProcessConn() (net.Conn, error) {
 	return s.InProcessConn()
 }
 
+// lockName is the file that the process which has a data directory holds.
+const lockName = "lock"
+
 // hold takes the lock of a data directory.
 func hold(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -121,9 +143,16 @@ func hold(path string) (*os.File, error) {
 	}
 	if err := lock(f); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("jetstream: the data directory %s is held by another process; end that, or name another directory with --data", filepath.Dir(path))
+		return nil, &heldError{filepath.Dir(path)}
 	}
 	return f, nil
+}
+
+// A heldError says that another process has a data directory.
+type heldError struct{ dir string }
+
+func (e *heldError) Error() string {
+	return "jetstream: the data directory " + e.dir + " is held by another process; end that, or name another directory with --data"
 }
 
 // natsLog is what the server inside says, in our log. Its notices are of no use to

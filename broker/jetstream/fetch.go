@@ -74,6 +74,16 @@ func (w *pages) hear(m *nats.Msg) {
 	close(a.done)
 }
 
+// lost ends all requests: the connection was lost, and no answer comes any more.
+func (w *pages) lost() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, a := range w.waiting {
+		delete(w.waiting, id)
+		close(a.done)
+	}
+}
+
 // ask asks for a page and waits for it.
 func (w *pages) ask(ctx context.Context, nc *nats.Conn, subject string, body []byte) (*answer, error) {
 	id := strconv.FormatUint(w.next.Add(1), 36)
@@ -85,6 +95,9 @@ func (w *pages) ask(ctx context.Context, nc *nats.Conn, subject string, body []b
 	if err == nil {
 		select {
 		case <-a.done:
+			if a.end == nil {
+				return nil, errDown
+			}
 			return a, nil
 		case <-ctx.Done():
 			err = context.Cause(ctx)

@@ -13,7 +13,8 @@ import (
 // say what it dropped. It follows from the reasons that it has to drop anything. After number n nothing of
 // a channel was dropped
 //
-//   - for its count, if at most the class's count of what is kept of it is behind n: one more is kept;
+//   - for its count, if at most the class's count of what is kept of it is behind n: one more is kept
+//     (for this and the next, limits.go says what holds where they were changed);
 //   - for its age, if nothing at all is missing behind n at the front of the stream, or somebody stood at n
 //     less than the class's age ago;
 //   - for want of room, if what is known to have gone so is not behind n (see noteLoss);
@@ -35,12 +36,13 @@ func (b *Broker) lossAfter(ctx context.Context, p *part, name string, after uint
 		return loss{}, err
 	}
 	lost := p.noteLoss(s)
-	l := loss{any: s.First > after+1 && (!p.young(taken) || lost > after), upTo: s.First - 1}
+	count, age := b.limitsAt(p, s, after)
+	l := loss{any: s.First > after+1 && (!young(taken, age) || lost > after), upTo: s.First - 1}
 	if f := b.forgottenOf(name, after); f > 0 {
 		l = loss{true, max(l.upTo, f)}
 	}
-	if matched > uint64(p.class.Count) {
-		if err := b.countLoss(ctx, p, name, after, &l); err != nil {
+	if matched > uint64(count) {
+		if err := b.countLoss(ctx, p, name, after, uint64(count), &l); err != nil {
 			return l, err
 		}
 	}
@@ -54,13 +56,13 @@ func (b *Broker) lossAfter(ctx context.Context, p *part, name string, after uint
 	return l, nil
 }
 
-// young reports whether what was true at a time is younger than the class's age.
-func (p *part) young(taken time.Time) bool {
-	return p.class.Age < 0 || !taken.IsZero() && time.Since(taken) < p.class.Age
+// young reports whether what was true at a time is younger than an age.
+func young(taken time.Time, age time.Duration) bool {
+	return age <= 0 || !taken.IsZero() && time.Since(taken) < age
 }
 
-// countLoss finds out whether a channel has more behind a number than its class keeps.
-func (b *Broker) countLoss(ctx context.Context, p *part, name string, after uint64, l *loss) error {
+// countLoss finds out whether a channel has more behind a number than the count that is kept.
+func (b *Broker) countLoss(ctx context.Context, p *part, name string, after, count uint64, l *loss) error {
 	if !isPattern(name) {
 		l.any = true
 		return nil
@@ -70,14 +72,14 @@ func (b *Broker) countLoss(ctx context.Context, p *part, name string, after uint
 		return err
 	}
 	for subject, n := range s.Subjects {
-		if n <= uint64(p.class.Count) {
+		if n <= count {
 			continue
 		}
 		g, err := b.fetch(ctx, p, strings.TrimPrefix(subject, p.subject), after+1, 1)
 		if err != nil {
 			return err
 		}
-		if g.matched() > uint64(p.class.Count) {
+		if g.matched() > count {
 			l.any = true
 			l.upTo = max(l.upTo, g.list[0].Number-1)
 		}
@@ -108,7 +110,7 @@ func (p *part) noteLoss(s *state) uint64 {
 func (p *part) suspectLoss(s *state) {
 	p.gone.Lock()
 	defer p.gone.Unlock()
-	if p.class.Bytes > 0 && s.Bytes > uint64(p.class.Bytes)/8*7 && s.First > 0 {
+	if nearlyFull(s.Bytes, p.class.Bytes) && s.First > 0 {
 		p.lost = max(p.lost, s.First-1)
 	}
 }

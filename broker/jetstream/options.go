@@ -47,7 +47,8 @@ type Options struct {
 	// Log hears of what goes wrong. Nil means slog.Default().
 	Log *slog.Logger
 
-	prefix string // of the names of streams and subjects; empty means "lw"
+	prefix string                                          // of the names of streams and subjects; empty means "lw"
+	space  func(dir string) (free, size uint64, err error) // tests have another
 }
 
 const (
@@ -70,6 +71,9 @@ func (o Options) filled() Options {
 	if o.MaxMessage <= 0 {
 		o.MaxMessage = wire.MaxMessage
 	}
+	if o.space == nil {
+		o.space = space
+	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
@@ -81,8 +85,11 @@ func (o Options) filled() Options {
 
 // stream returns the name of a partition's stream.
 func (o *Options) stream(class string, partition int) string {
-	return fmt.Sprintf("%s-%s-%d", strings.ToUpper(o.prefix), class, partition)
+	return fmt.Sprintf("%s%s-%d", o.streams(), class, partition)
 }
+
+// streams returns what begins the names of partitions' streams.
+func (o *Options) streams() string { return strings.ToUpper(o.prefix) + "-" }
 
 // subject returns what begins the subjects of a partition. A channel's name is what follows: its
 // tokens are tokens of NATS, and so are the wildcards of patterns.

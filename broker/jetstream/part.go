@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -68,6 +69,7 @@ var (
 	errClosed     = wire.Errorf(wire.CodeUnavailable, "the broker is closed")
 	errOverloaded = &wire.Error{Code: wire.CodeOverloaded}
 	errNoSpace    = &wire.Error{Code: wire.CodeNoSpace}
+	errBroken     = wire.Errorf(wire.CodeNoSpace, "the store could not write; make room on its disk, and it is started again by itself")
 )
 
 // put puts an item into the queue. It reports whether somebody is to be woken: the sender,
@@ -179,6 +181,26 @@ func (p *part) grow(bytes int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.largest = max(p.largest, bytes)
+}
+
+// waiting returns how many bytes are on their way to the disk.
+func (p *part) waiting() int64 {
+	if !p.onDisk() {
+		return 0
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return int64(p.bytes)
+}
+
+// onDisk reports whether what is published takes room on a disk.
+func (p *part) onDisk() bool { return p.class.KeepsHistory() && !p.class.Memory }
+
+// quiet reports whether nothing that was sent waits for its answer.
+func (p *part) quiet() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !slices.ContainsFunc(p.queue[:p.sent], func(it *item) bool { return !it.settled })
 }
 
 // idle reports whether all publishers were told.

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -22,6 +23,7 @@ type record struct {
 	Epochs     []epoch              `json:"epochs"`              // the last is the present one
 	Clean      []uint64             `json:"clean,omitempty"`     // last numbers, if the end was in order
 	Forgotten  map[string]forgotten `json:"forgotten,omitempty"` // by channel
+	Limits     []limits             `json:"limits,omitempty"`    // of each partition, if they were others once
 
 	revision uint64 // as its keeper counts, if that does
 }
@@ -63,15 +65,38 @@ func classesOf(l *longwire.Layout) (list []recordClass) {
 	return list
 }
 
+// A damagedError says that there is a record and that it says nothing. Without data that does no harm.
+type damagedError struct{ what string }
+
+func (e *damagedError) Error() string {
+	return "jetstream: the record of the data, " + recordName + ", " + e.what
+}
+
+func damaged(err error) bool {
+	_, ok := errors.AsType[*damagedError](err)
+	return ok
+}
+
 func parseRecord(b []byte) (*record, error) {
 	r := &record{}
 	if err := json.Unmarshal(b, r); err != nil {
-		return nil, fmt.Errorf("jetstream: the record of the data cannot be read: %w; restore it from a backup", err)
+		return nil, &damagedError{"is damaged (" + err.Error() + ")"}
 	}
 	if r.Format > recordFormat {
 		return nil, fmt.Errorf("jetstream: the data has format %d and this program knows up to %d; use the newer program that wrote it, or another directory with --data", r.Format, recordFormat)
 	}
+	if !r.whole() {
+		return nil, &damagedError{"is damaged (it does not say how the data is laid out)"}
+	}
 	return r, nil
+}
+
+// whole reports whether a record says what all records say.
+func (r *record) whole() bool {
+	n := r.Partitions * len(r.Classes)
+	return r.Format > 0 && r.Partitions > 0 && n > 0 && n <= longwire.MaxPartitions &&
+		!slices.ContainsFunc(r.Epochs, func(e epoch) bool { return e.ID == 0 || len(e.First) != n }) &&
+		(r.Limits == nil || len(r.Limits) == n)
 }
 
 // fits reports whether the data is laid out so. It is an error if it cannot be.
@@ -90,7 +115,7 @@ func (r *record) adapt(l *longwire.Layout) (bool, error) {
 	if err != nil || fits {
 		return false, err
 	}
-	r.Epochs, r.Forgotten, r.Classes = nil, nil, classesOf(l)
+	r.Epochs, r.Forgotten, r.Classes, r.Limits = nil, nil, classesOf(l), nil
 	return true, nil
 }
 
@@ -193,5 +218,6 @@ func (r *record) clone() *record {
 	c := *r
 	c.Epochs = slices.Clone(r.Epochs)
 	c.Forgotten = maps.Clone(r.Forgotten)
+	c.Limits = slices.Clone(r.Limits)
 	return &c
 }

@@ -26,6 +26,7 @@ func (k *recordStream) config() jetstream.StreamConfig {
 		Name: k.stream, Subjects: []string{k.subject}, Description: "longwire, the record of the data",
 		MaxMsgs: 1, MaxBytes: -1, MaxMsgsPerSubject: -1, Discard: jetstream.DiscardOld, Retention: jetstream.LimitsPolicy,
 		Storage: jetstream.FileStorage, Replicas: k.b.opts.Replicas,
+		Metadata: map[string]string{mark: strconv.Itoa(recordFormat)},
 	}
 }
 

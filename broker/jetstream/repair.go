@@ -104,7 +104,7 @@ func (b *Broker) survey(ctx context.Context, era *record, stands []standing) (*v
 		v, err := b.see(ctx, era, stands)
 		switch {
 		case errors.Is(err, errNoStream):
-			if err := b.makeStreams(ctx); err != nil {
+			if err := b.makeLost(ctx); err != nil {
 				return nil, err
 			}
 		case !errors.Is(err, errChanged):
@@ -185,4 +185,14 @@ func (b *Broker) lostSince(ctx context.Context, p *part, s *state, told standing
 	}
 	now, err := b.stampOf(ctx, p, told.number)
 	return !now.IsZero() && !now.Equal(told.stamp), err
+}
+
+// makeLost makes streams again that are lost.
+func (b *Broker) makeLost(ctx context.Context) error {
+	if k, ok := b.keeper.(*recordStream); ok {
+		if err := b.makeRecordStream(ctx, k.config()); err != nil {
+			return err
+		}
+	}
+	return b.makeStreams(ctx, nil)
 }

@@ -26,7 +26,9 @@ func (b *Broker) Publish(p *longwire.Publication, done func(*longwire.Publicatio
 		it.settle(nil, errClosed)
 	case b.outdated.Load():
 		it.settle(nil, errOutdated)
-	case b.full.Load() && part.class.KeepsHistory():
+	case b.broken.Load() && part.class.KeepsHistory():
+		it.settle(nil, errBroken)
+	case b.embedded != nil && part.onDisk() && b.room.Add(-int64(it.cost())) < 0:
 		it.settle(nil, errNoSpace)
 	}
 	if part.put(it) {
@@ -50,6 +52,7 @@ const sendTurn = 256
 func (b *Broker) send() {
 	var list []outgoing
 	var scratch []byte
+	written := 0 // since the sender looked how much room there is
 	for {
 		select {
 		case <-b.toSend:
@@ -61,10 +64,17 @@ func (b *Broker) send() {
 			for _, p := range b.parts {
 				clear(list)
 				var more, settled bool
+				b.sending.Lock()
 				list, more, settled = p.unsent(list[:0], sendTurn)
 				again = again || more
 				for _, o := range list {
 					scratch = b.sendOne(p, o, scratch[:0])
+					written += len(scratch)
+				}
+				b.sending.Unlock()
+				if written >= sendLook && b.embedded != nil {
+					written = 0
+					b.lookAtRoom()
 				}
 				if settled {
 					wake(b.toTell)

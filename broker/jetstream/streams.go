@@ -18,10 +18,21 @@ import (
 // mark is in the metadata of our streams: another's of the same name is left alone.
 const mark = "longwire"
 
-// makeStreams makes the streams of all partitions, or changes them to what is wanted.
-func (b *Broker) makeStreams(ctx context.Context) error {
-	if k, ok := b.keeper.(*recordStream); ok {
-		if err := b.makeStream(ctx, k.config()); err != nil {
+// makeStreams makes the streams of all partitions, or changes them to what is wanted. What they were is
+// noted in the record, which is nil for new data.
+func (b *Broker) makeStreams(ctx context.Context, r *record) error {
+	olds := make([]*jetstream.StreamInfo, len(b.parts))
+	for i, p := range b.parts {
+		if !p.class.KeepsHistory() {
+			continue
+		}
+		var err error
+		if olds[i], err = b.findStream(ctx, p); err != nil {
+			return err
+		}
+	}
+	if r != nil {
+		if err := b.noteLimits(ctx, r, olds); err != nil {
 			return err
 		}
 	}
@@ -29,30 +40,56 @@ func (b *Broker) makeStreams(ctx context.Context) error {
 		if !p.class.KeepsHistory() {
 			continue
 		}
-		if err := b.makeStream(ctx, b.streamConfig(p)); err != nil {
-			return err
+		if _, err := b.js.CreateOrUpdateStream(ctx, b.streamConfig(p)); err != nil {
+			return b.streamError(err)
 		}
 	}
-	return nil
+	return b.strays(ctx)
 }
 
-func (b *Broker) makeStream(ctx context.Context, c jetstream.StreamConfig) error {
-	c.Metadata = map[string]string{mark: strconv.Itoa(recordFormat)}
-	old, err := b.js.Stream(ctx, c.Name)
-	switch {
-	case err == nil && old.CachedInfo().Config.Metadata[mark] == "":
-		return wire.Errorf(wire.CodeUnavailable, "the NATS server has a stream named %s that is not longwire's; rename that one, or give longwire an account of its own", c.Name)
-	case err != nil && !errors.Is(err, jetstream.ErrStreamNotFound):
-		return b.streamError(err)
+// makeRecordStream makes the stream of a cluster's record.
+func (b *Broker) makeRecordStream(ctx context.Context, c jetstream.StreamConfig) error {
+	if _, err := b.ours(ctx, c.Name); err != nil {
+		return err
 	}
-	_, err = b.js.CreateOrUpdateStream(ctx, c)
+	_, err := b.js.CreateOrUpdateStream(ctx, c)
 	return b.streamError(err)
+}
+
+// ours returns what there is of a stream, nil if it is to be made. It is an error if it is another's.
+func (b *Broker) ours(ctx context.Context, name string) (*jetstream.StreamInfo, error) {
+	s, err := b.js.Stream(ctx, name)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, b.streamError(err)
+	case s.CachedInfo().Config.Metadata[mark] == "":
+		return nil, wire.Errorf(wire.CodeUnavailable, "the NATS server has a stream named %s that is not longwire's; rename that one, or give longwire an account of its own", name)
+	}
+	return s.CachedInfo(), nil
+}
+
+// findStream returns what there is of a partition's stream, nil if it is to be made.
+func (b *Broker) findStream(ctx context.Context, p *part) (*jetstream.StreamInfo, error) {
+	info, err := b.ours(ctx, p.stream)
+	switch {
+	case info == nil || err != nil:
+		return nil, err
+	case info.Config.Storage == b.streamConfig(p).Storage:
+		return info, nil
+	case info.State.Msgs > 0: // a stream's storage cannot be changed
+		return nil, wire.Errorf(wire.CodeBadRequest, "retention class %s keeps %d publications where it was told to before, and they cannot be moved; leave its \"memory\" as it was, or give the class another name",
+			p.class.Name, info.State.Msgs)
+	}
+	return nil, b.streamError(b.js.DeleteStream(ctx, p.stream))
 }
 
 func (b *Broker) streamConfig(p *part) jetstream.StreamConfig {
 	c := jetstream.StreamConfig{
 		Name: p.stream, Subjects: []string{p.subject + ">"}, Description: "longwire, class " + p.class.Name,
-		MaxMsgs: -1, MaxBytes: p.class.Bytes, MaxAge: max(0, p.class.Age), MaxMsgsPerSubject: int64(p.class.Count) + 1,
+		Metadata: map[string]string{mark: strconv.Itoa(recordFormat)},
+		MaxMsgs:  -1, MaxBytes: p.class.Bytes, MaxAge: max(0, p.class.Age), MaxMsgsPerSubject: int64(p.class.Count) + 1,
 		Discard: jetstream.DiscardOld, Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
 		Replicas: b.opts.Replicas, AllowDirect: true, Duplicates: b.window(p),
 	}
@@ -116,7 +153,11 @@ type state struct {
 	Bytes    uint64            `json:"bytes"`
 	First    uint64            `json:"first_seq"`
 	Last     uint64            `json:"last_seq"`
+	LastTime time.Time         `json:"last_ts"`
 	Subjects map[string]uint64 `json:"subjects"` // how many of each, if asked for
+
+	count int           // kept of each subject; zero or less is no bound
+	age   time.Duration // zero is for ever
 }
 
 // askTime is how long the broker may take for a short answer.
@@ -136,9 +177,13 @@ func (b *Broker) stateOf(ctx context.Context, p *part, subjects string) (*state,
 		}
 		body, _ := json.Marshal(ask)
 		var answer struct {
-			Error *apiError `json:"error"`
-			State state     `json:"state"`
-			Total int       `json:"total"`
+			Error  *apiError `json:"error"`
+			State  state     `json:"state"`
+			Total  int       `json:"total"`
+			Config struct {
+				Count int           `json:"max_msgs_per_subject"`
+				Age   time.Duration `json:"max_age"`
+			} `json:"config"`
 		}
 		if err := b.request(ctx, "$JS.API.STREAM.INFO."+p.stream, body, &answer); err != nil {
 			return nil, err
@@ -148,6 +193,7 @@ func (b *Broker) stateOf(ctx context.Context, p *part, subjects string) (*state,
 		}
 		if all == nil {
 			all = &answer.State
+			all.count, all.age = answer.Config.Count, answer.Config.Age
 		} else {
 			maps.Copy(all.Subjects, answer.State.Subjects)
 		}

@@ -164,11 +164,8 @@ func (b *Broker) refusal(e *apiError) error {
 	case b.embedded == nil:
 		return refusalOf(e)
 	}
-	// A store that could not write says so in many ways. Nothing that we publish is refused for other
-	// reasons, so all are taken for that.
-	b.broken.Store(true)
-	b.log.Error("jetstream: the store cannot write", "err", e.Description)
-	return &wire.Error{Code: wire.CodeNoSpace, Message: "the store cannot write (" + e.Description + "); make room on its disk, then try again"}
+	// A store that could not write says nothing at all: the watcher sees it.
+	return &wire.Error{Code: wire.CodeUnavailable, Message: "the store refuses it (" + e.Description + "); nothing was published"}
 }
 
 // tellPart tells of what was settled since.

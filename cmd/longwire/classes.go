@@ -68,20 +68,34 @@ func parseClasses(text string) (classes, error) {
 	}
 	list := make(classes, 0, len(entries))
 	for _, e := range entries {
-		if len(e.Channels) == 0 {
-			return nil, fmt.Errorf("retention class %q has no channels; write channels: [\"chat.>\"], and use --history-count and the like for all that have no class", e.Name)
-		}
-		k := server.Class{Name: e.Name, Patterns: e.Channels, Memory: e.Memory}
-		if e.Count != nil {
-			k.Count = orNever(*e.Count)
-		}
-		if e.Age != nil {
-			k.Age = orNever(*e.Age)
-		}
-		if e.Bytes != nil {
-			k.Bytes = int64(orNever(*e.Bytes))
+		k, err := e.class()
+		if err != nil {
+			return nil, err
 		}
 		list = append(list, k)
 	}
 	return list, nil
+}
+
+// class returns the class that an entry means.
+func (e *classEntry) class() (k server.Class, err error) {
+	k = server.Class{Name: e.Name, Patterns: e.Channels, Memory: e.Memory}
+	switch {
+	case len(e.Channels) == 0:
+		return k, fmt.Errorf("retention class %q has no channels; write channels: [\"chat.>\"], and use --history-count and the like for all that have no class", e.Name)
+	case e.Count != nil && *e.Count < 0:
+		return k, fmt.Errorf("retention class %q has a count of %d; write how many publications of a channel are kept, 0 for none", e.Name, *e.Count)
+	case e.Age != nil && *e.Age < 0:
+		return k, fmt.Errorf("retention class %q has an age of %v; write how long publications are kept, 0 for as long as there is room", e.Name, *e.Age)
+	}
+	if e.Count != nil {
+		k.Count = orNever(*e.Count)
+	}
+	if e.Age != nil {
+		k.Age = orNever(*e.Age)
+	}
+	if e.Bytes != nil {
+		k.Bytes = int64(orNever(*e.Bytes))
+	}
+	return k, nil
 }

@@ -29,6 +29,8 @@ type commands struct {
 	Pub     pubCmd     `cmd:"" help:"Publish to a channel."`
 	History historyCmd `cmd:"" help:"Print what is kept of a channel."`
 	Call    callCmd    `cmd:"" help:"Ask the server's program for something."`
+	Backup  backupCmd  `cmd:"" help:"Copy a server's data directory, also while it runs."`
+	Restore restoreCmd `cmd:"" help:"Make a data directory of a backup."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -33,7 +34,8 @@ func TestCommandLine(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CALLS", calls)
 			env.Setenv("NATS", nats)
-			env.Setenv("GORACE", "atexit_sleep_ms=0") // the scripts run many programs
+			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state")) // nobody's real data
+			env.Setenv("GORACE", "atexit_sleep_ms=0")                         // the scripts run many programs
 			for _, name := range []string{"HTTP", "TCP"} {
 				ln, err := net.Listen("tcp", "127.0.0.1:0")
 				if err != nil {

@@ -12,6 +12,14 @@ import (
 
 // store returns what the flags say of keeping what is published.
 func (c *serveCmd) store() (server.Store, error) {
+	switch {
+	case c.HistoryCount < 0:
+		return server.Store{}, misuse("--history-count %d is negative; 0 is for no history", c.HistoryCount)
+	case c.HistoryAge < 0:
+		return server.Store{}, misuse("--history-age %v is negative; 0 is for as long as there is room", c.HistoryAge)
+	case c.Partitions < 0:
+		return server.Store{}, misuse("--partitions %d is negative; leave it out, or say how many", c.Partitions)
+	}
 	s := server.Store{
 		Data: c.Data, Sync: time.Duration(c.Sync), Partitions: c.Partitions,
 		NATS: c.NATS, NATSCreds: c.NATSCreds, NATSReplicas: c.NATSReplicas,
@@ -25,6 +33,8 @@ func (c *serveCmd) store() (server.Store, error) {
 	s.Data = filepath.Join(state, "longwire")
 	return s, err
 }
+
+func misuse(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
 // stateDir returns where programs keep what they want to have again, as the XDG Base Directory
 // Specification and systemd (STATE_DIRECTORY) say.

@@ -97,3 +97,16 @@ func usageOf(err error) error {
 	}
 	return err
 }
+
+// Copied says what a backup or its restoring has copied.
+type Copied = jetstream.Copied
+
+// Backup copies a data directory, also of a server that runs.
+func Backup(ctx context.Context, data, to string) (Copied, error) {
+	return jetstream.Backup(ctx, data, to)
+}
+
+// Restore makes a data directory of a backup.
+func Restore(ctx context.Context, from, data string) (Copied, error) {
+	return jetstream.Restore(ctx, from, data)
+}

@@ -1,0 +1,309 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/longwire/longwire"
+)
+
+// A load publishes to some channels until it is ended, and remembers what was acknowledged.
+type load struct {
+	t    *testing.T
+	b    *Broker
+	over chan struct{}
+	wg   sync.WaitGroup
+
+	mu   sync.Mutex
+	kept map[string][]*longwire.Publication // guarded by mu, by channel
+
+	grown sync.Cond // of kept
+}
+
+func beginLoad(t *testing.T, b *Broker, channels int) *load {
+	l := &load{t: t, b: b, over: make(chan struct{}), kept: map[string][]*longwire.Publication{}}
+	l.grown.L = &l.mu
+	for i := range channels {
+		l.wg.Go(func() { l.run(fmt.Sprint("c", i)) })
+	}
+	return l
+}
+
+// run has some publications of a channel under way at all times.
+func (l *load) run(channel string) {
+	room := make(chan struct{}, 64)
+	defer func() {
+		for range cap(room) {
+			room <- struct{}{}
+		}
+	}()
+	for i := 0; ; i++ {
+		select {
+		case <-l.over:
+			return
+		case room <- struct{}{}:
+		}
+		data := fmt.Appendf(nil, "%d %s", i, strings.Repeat("x", 200))
+		l.b.Publish(&longwire.Publication{Channel: channel, Data: data}, func(q *longwire.Publication, err error) {
+			defer func() { <-room }()
+			if err != nil {
+				l.t.Error(err)
+				return
+			}
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.kept[channel] = append(l.kept[channel], q)
+			l.grown.Broadcast()
+		})
+	}
+}
+
+// acknowledged returns what was so far.
+func (l *load) acknowledged() map[string][]*longwire.Publication {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := map[string][]*longwire.Publication{}
+	for channel, list := range l.kept {
+		all[channel] = slices.Clone(list)
+	}
+	return all
+}
+
+// more waits until each channel has so many more.
+func (l *load) more(channels, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	want := map[string]int{}
+	for i := range channels {
+		channel := fmt.Sprint("c", i)
+		want[channel] = len(l.kept[channel]) + n
+	}
+	for channel, n := range want {
+		for len(l.kept[channel]) < n {
+			l.grown.Wait()
+		}
+	}
+}
+
+func (l *load) end() map[string][]*longwire.Publication {
+	close(l.over)
+	l.wg.Wait()
+	return l.acknowledged()
+}
+
+// TestBackupUnderLoad: a backup of what is in use has all that was acknowledged before, and is what there was
+// at one moment: so whoever stood anywhere goes on there, or hears of a gap.
+func TestBackupUnderLoad(t *testing.T) {
+	const channels, count = 4, 300
+	for name, bytes := range map[string]int64{"by count": 1 << 20, "by bytes": 128 << 10} { // so there are several blocks
+		t.Run(name, func(t *testing.T) {
+			o := Options{Log: quiet, Partitions: 2, Classes: []longwire.Class{{Name: "default", Count: count, Bytes: bytes}}}
+			b := open(t, &o)
+			l := beginLoad(t, b, channels)
+			for range 2 {
+				l.more(channels, count)
+				before := l.acknowledged()
+				to := filepath.Join(t.TempDir(), "backup")
+				if _, err := Backup(t.Context(), b.opts.Dir, to); err != nil {
+					t.Fatal(err)
+				}
+				checkBackup(t, to, o, before)
+			}
+			l.end()
+		})
+	}
+}
+
+// checkBackup restores a backup and reads behind all positions.
+func checkBackup(t *testing.T, to string, o Options, before map[string][]*longwire.Publication) {
+	t.Helper()
+	o.Dir = filepath.Join(t.TempDir(), "restored")
+	if _, err := Restore(t.Context(), to, o.Dir); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, &o)
+	for channel, list := range before {
+		last := list[len(list)-1]
+		if last.Epoch == b.record.Load().epoch() {
+			t.Fatal("no epoch began")
+		}
+		for i := 0; i < len(list); i += 1 + len(list)/10 {
+			checkBehind(t, b, channel, list, i)
+		}
+		checkBehind(t, b, channel, list, len(list)-1)
+		later := *last
+		later.Number += 1 << 40
+		if got := read(t, b, after(&later)); !strings.HasPrefix(got, "gap(") {
+			t.Fatalf("%.80q is read behind what came after the backup", got)
+		}
+		var stood *longwire.Publication // at the end of what is in the backup, which may be later than last
+		for p, err := range b.Read(t.Context(), &longwire.Range{Partition: last.Partition, Channels: []string{channel}, Last: 1}) {
+			if err != nil || p.Epoch != last.Epoch || p.Number < last.Number {
+				t.Fatal(p, err)
+			}
+			stood = p
+		}
+		next := put(t, b, channel, 1)
+		if got := read(t, b, after(stood)); got != fmt.Sprintf("%d:%s=x ", next.Number, channel) {
+			t.Fatalf("%.80q is read behind the last of the backup", got)
+		}
+	}
+	b.kill()
+}
+
+// checkBehind reads a channel behind one of its publications: all that were acknowledged come, in order and once,
+// but for those before a gap; so do those that were acknowledged later and are in the backup.
+func checkBehind(t *testing.T, b *Broker, channel string, list []*longwire.Publication, i int) {
+	t.Helper()
+	gap := false
+	want := i + 1 // in the channel, whose publications have the data 0, 1, 2, …
+	n := 0
+	for p, err := range b.Read(t.Context(), after(list[i])) {
+		if _, ok := err.(*longwire.GapError); ok && !gap && n == 0 {
+			gap = true
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var number int
+		fmt.Sscan(string(p.Data), &number)
+		if gap && n == 0 {
+			want = number
+		}
+		if number != want {
+			t.Fatalf("publication %d of %s is read, want %d; gap is %v", number, channel, want, gap)
+		}
+		want++
+		n++
+	}
+	if want < len(list) {
+		t.Fatalf("%d of %s were read, and %d were acknowledged before", want, channel, len(list))
+	}
+}
+
+// TestBackupOfStopped: the process may have ended, in whatever way.
+func TestBackupOfStopped(t *testing.T) {
+	for _, orderly := range []bool{true, false} {
+		b := open(t, &Options{Log: quiet})
+		q := put(t, b, "a", 3)
+		if orderly {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			if err := b.Close(ctx); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			b.kill()
+		}
+		to, dir := filepath.Join(t.TempDir(), "to"), filepath.Join(t.TempDir(), "below", "restored")
+		n, err := Backup(t.Context(), b.opts.Dir, to)
+		if err != nil || n.Files < 3 || n.Bytes == 0 {
+			t.Fatal(n, err)
+		}
+		if m, err := Restore(t.Context(), to, dir); err != nil || m != n {
+			t.Fatal(m, err)
+		}
+		r := open(t, &Options{Dir: dir, Log: quiet})
+		if r.record.Load().epoch() == q.Epoch {
+			t.Error("no epoch began")
+		}
+		put(t, r, "a", 1)
+		if got := read(t, r, after(q)); got != "4:a=x " {
+			t.Error(got)
+		}
+		later := *q
+		later.Number = 4 // which was another one, elsewhere
+		if got := read(t, r, after(&later)); got != "gap(a,0) 1:a=x 2:a=x 3:a=x 4:a=x " {
+			t.Error(got)
+		}
+	}
+}
+
+func TestBadBackup(t *testing.T) {
+	b := open(t, &Options{Log: quiet})
+	put(t, b, "a", 1)
+	empty, full := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(full, "x"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	backup := func(dir, to string, words ...string) {
+		t.Helper()
+		_, err := Backup(t.Context(), dir, to)
+		if err == nil {
+			t.Fatal("there is a backup")
+		}
+		says(t, err, words...)
+	}
+	restore := func(from, dir string, words ...string) {
+		t.Helper()
+		_, err := Restore(t.Context(), from, dir)
+		if err == nil {
+			t.Fatal("it is restored")
+		}
+		says(t, err, words...)
+	}
+	backup(empty, filepath.Join(empty, "to"), empty, "no data directory")
+	backup(filepath.Join(empty, "none"), filepath.Join(empty, "to"), "no data directory")
+	backup(b.opts.Dir, full, full, "not empty")
+	backup(b.opts.Dir, filepath.Join(full, "x"), "name another directory")
+	restore(empty, filepath.Join(empty, "data"), empty, "no backup")
+	restore(b.opts.Dir, filepath.Join(empty, "data"), "another process", "longwire backup")
+
+	good := filepath.Join(t.TempDir(), "good")
+	if _, err := Backup(t.Context(), b.opts.Dir, good); err != nil {
+		t.Fatal(err)
+	}
+	restore(good, full, full, "not empty")
+	restore(good, b.opts.Dir, "not empty")
+
+	// One that ended in the middle is none, and neither is what it was restored to.
+	if err := os.Remove(filepath.Join(good, recordName)); err != nil {
+		t.Fatal(err)
+	}
+	restore(good, filepath.Join(empty, "data"), "not finished")
+	says(t, openErr(t, &Options{Dir: good}), "is missing", "restore")
+}
+
+// TestOneBackupAtATime: two would not hurt, but their number must have some bound.
+func TestOneBackupAtATime(t *testing.T) {
+	b := open(t, &Options{Log: quiet})
+	put(t, b, "a", 1)
+	name, done, err := askForSnapshot(t.Context(), b.opts.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Backup(t.Context(), b.opts.Dir, filepath.Join(t.TempDir(), "to"))
+	if err == nil {
+		t.Fatal("there are two")
+	}
+	says(t, err, "another backup is under way")
+	put(t, b, "a", 1)
+	done()
+	for { // who asked has gone, and so does the snapshot
+		if _, err := os.Stat(filepath.Join(b.opts.Dir, name)); os.IsNotExist(err) {
+			break
+		}
+	}
+	// The end of the broker ends a backup.
+	for {
+		if name, done, err = askForSnapshot(t.Context(), b.opts.Dir); err == nil {
+			break
+		}
+	}
+	defer done()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := b.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, b.opts.Dir); got != "jetstream lock longwire.json" {
+		t.Errorf("%s is left, with %s", got, name)
+	}
+}
