@@ -209,6 +209,9 @@ func TestKeysAcrossRestart(t *testing.T) {
 func TestRestart(t *testing.T) {
 	b := open(t, &Options{Log: quiet, Classes: []longwire.Class{{Name: "memory", Patterns: []string{"m"}, Memory: true}}})
 	memory, file := put(t, b, "m", 2), put(t, b, "a", 2)
+	if err := b.healthy(); err != nil {
+		t.Error(err)
+	}
 	if err := b.restart(); err != nil {
 		t.Fatal(err)
 	}

@@ -57,6 +57,26 @@ func put(t *testing.T, b *Broker, channel string, n int) (q *longwire.Publicatio
 	return q
 }
 
+// numbers returns the numbers of all that is kept.
+func numbers(t *testing.T, b *Broker) (list []uint64) {
+	t.Helper()
+	for p, err := range b.Read(t.Context(), &longwire.Range{Channels: []string{">"}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p.Number)
+	}
+	return list
+}
+
+// upTo returns 1, 2, 3, … n.
+func upTo(n int) (list []uint64) {
+	for i := range n {
+		list = append(list, uint64(i+1))
+	}
+	return list
+}
+
 // after is the range of a channel behind a publication of it.
 func after(q *longwire.Publication) *longwire.Range {
 	return &longwire.Range{Partition: q.Partition, Channels: []string{q.Channel}, Epoch: q.Epoch, After: q.Number, Taken: q.Time}

@@ -94,21 +94,16 @@ func (e *embedded) stop() {
 	}
 }
 
-// restart starts the server again: after a failed write its streams take nothing more.
-func (e *embedded) restart() error {
-	e.stop()
-	return e.start()
-}
-
-// healthy returns what keeps the server from writing: it answers nothing any more to whoever publishes then.
-func (e *embedded) healthy() error {
+// healthy returns what keeps the server from writing to a stream: it answers nothing any more to whoever
+// publishes then.
+func (e *embedded) healthy(stream string) error {
 	e.mu.Lock()
 	s := e.s
 	e.mu.Unlock()
 	if s == nil {
 		return errDown
 	}
-	if h := s.Healthz(nil); h.Error != "" {
+	if h := s.Healthz(&server.HealthzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Stream: stream}); h.Error != "" {
 		return errors.New(h.Error)
 	}
 	return nil

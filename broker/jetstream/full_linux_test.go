@@ -85,26 +85,6 @@ func until(t *testing.T, b *Broker, want wire.Code) (n int) {
 	}
 }
 
-// numbers returns the numbers of all that is kept.
-func numbers(t *testing.T, b *Broker) (list []uint64) {
-	t.Helper()
-	for p, err := range b.Read(t.Context(), &longwire.Range{Channels: []string{">"}}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, p.Number)
-	}
-	return list
-}
-
-// upTo returns 1, 2, 3, … n.
-func upTo(n int) (list []uint64) {
-	for i := range n {
-		list = append(list, uint64(i+1))
-	}
-	return list
-}
-
 // TestFullDisk: before a disk is full, publishing is refused; all else goes on, and so does that when there is room.
 func TestFullDisk(t *testing.T) {
 	onSmallDisk(t, 64<<20, func(t *testing.T, dir string) {
@@ -165,7 +145,7 @@ func TestWriteFails(t *testing.T) {
 		var opened atomic.Pointer[Broker]
 		b := open(t, &Options{Dir: filepath.Join(dir, "data"), Log: quiet, Classes: []longwire.Class{{Name: "default", Count: 1 << 20}},
 			space: func(dir string) (uint64, uint64, error) {
-				if b := opened.Load(); b != nil && b.embedded.healthy() != nil {
+				if b := opened.Load(); b != nil && b.healthy() != nil {
 					return space(dir)
 				}
 				return 1 << 40, 1 << 40, nil // somebody else fills the disk between two looks
@@ -219,6 +199,22 @@ func TestWriteFails(t *testing.T) {
 		cancel()
 		if err := <-followed; err != nil || len(heard) > 0 {
 			t.Errorf("following ends with %v, and %d more were told", err, len(heard))
+		}
+	})
+}
+
+// TestReadOnly: what can be read and not written is no data directory, and says so.
+func TestReadOnly(t *testing.T) {
+	onSmallDisk(t, 64<<20, func(t *testing.T, dir string) {
+		b := open(t, &Options{Dir: filepath.Join(dir, "data"), Log: quiet})
+		put(t, b, "a", 1)
+		b.kill()
+		if err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+			t.Fatal(err)
+		}
+		says(t, openErr(t, &Options{Dir: b.opts.Dir}), "cannot be written", "read-only", "--data")
+		if err := unix.Mount("", dir, "", unix.MS_REMOUNT, ""); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

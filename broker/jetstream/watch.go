@@ -64,10 +64,23 @@ func (b *Broker) lookAtRoom() bool {
 	return !tight
 }
 
+// healthy returns what keeps the store from writing. Streams that no class has any more do not matter.
+func (b *Broker) healthy() error {
+	for _, p := range b.parts {
+		if !p.onDisk() {
+			continue
+		}
+		if err := b.embedded.healthy(p.stream); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // mend looks whether the store could write. If it could not, nothing more is sent to it, and it is started
 // again if there is room: not on and on, because a disk that is broken does not mend.
 func (b *Broker) mend(room bool) {
-	if err := b.embedded.healthy(); err != nil && !b.broken.Swap(true) {
+	if err := b.healthy(); err != nil && !b.broken.Swap(true) {
 		b.log.Error("jetstream: the store could not write; nothing is published until it is started again", "err", err)
 		b.post(b.giveUp)
 	}
