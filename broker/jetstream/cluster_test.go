@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -482,5 +483,35 @@ func TestSameNumberAgain(t *testing.T) {
 	v, err = b.survey(t.Context(), old, []standing{{1, stamp.Add(-time.Second)}})
 	if err != nil || !v.lost[0] || v.record.epoch() == old.epoch() || v.record.reaches(0, old.epoch(), 1) {
 		t.Fatalf("number 1 is another, but %+v, %v", v, err)
+	}
+}
+
+// TestBytesOfAnotherNode: what goes for want of room because another node publishes is told, too, also if what has gone was
+// larger than anything that this node knows of.
+func TestBytesOfAnotherNode(t *testing.T) {
+	o := startOutside(t, nil).options()
+	o.Partitions = 1
+	o.Classes = []longwire.Class{{Name: "default", Bytes: 64 << 10}}
+	a := open(t, &o)
+	large := strings.Repeat("x", 5000)
+	first := say(t, a, "x", large)
+	for range 10 {
+		say(t, a, "x", large)
+	}
+	b := open(t, &o) // which has seen none of those
+	r := &longwire.Range{Channels: []string{"x"}, Epoch: first.Epoch, After: first.Number, Taken: time.Now(), Limit: 1}
+	if got := read(t, b, r); !strings.HasPrefix(got, "2:x=") {
+		t.Fatalf("before anything has gone: %.20q", got)
+	}
+	for { // until a small one has driven out two large ones, and there is room again
+		say(t, a, "y", "small")
+		if s, err := a.stateOf(t.Context(), a.parts[0], ""); err != nil || s.First > 2 {
+			break
+		} else if s.First == 2 && s.Bytes < 62<<10 {
+			say(t, a, "x", large)
+		}
+	}
+	if got := read(t, b, r); !strings.HasPrefix(got, "gap(x,") {
+		t.Errorf("after: %.20q", got)
 	}
 }

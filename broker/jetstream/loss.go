@@ -92,14 +92,15 @@ const recordOverhead = 64
 
 // noteLoss notes what was dropped for want of room, and returns up to where. The store drops the oldest when
 // it is full, so it is nearly full as long as nothing else is dropped; it is looked at before each
-// read, and every second.
+// read, and every second. How large those were that went this node may not know: another one, or an earlier process,
+// has published them.
 func (p *part) noteLoss(s *state) uint64 {
 	p.mu.Lock()
 	largest := p.largest
 	p.mu.Unlock()
 	p.gone.Lock()
 	defer p.gone.Unlock()
-	if p.class.Bytes > 0 && s.Bytes+uint64(largest+recordOverhead) > uint64(p.class.Bytes) && s.First > 0 {
+	if p.class.Bytes > 0 && s.First > 0 && (nearlyFull(s.Bytes, p.class.Bytes) || s.Bytes+uint64(largest+recordOverhead) > uint64(p.class.Bytes)) {
 		p.lost = max(p.lost, s.First-1)
 	}
 	return p.lost
