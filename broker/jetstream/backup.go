@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Copied says what a backup or its restoring has copied.
@@ -95,12 +96,18 @@ func makeEmpty(dir string) error {
 
 // askForSnapshot asks the process that has a directory. The snapshot is there until done is called.
 func askForSnapshot(ctx context.Context, dir string) (name string, done func(), err error) {
-	c, err := (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(dir, deskName))
+	c, err := dialDesk(ctx, dir)
 	if err != nil {
 		return "", nil, fmt.Errorf("jetstream: the process that has %s cannot be asked (%w); try again if it is starting or ending, or make the backup when it has ended", dir, err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
-	done = func() { stop(); _ = c.Close() }
+	done = func() {
+		stop()
+		_ = c.CloseWrite()
+		_ = c.SetReadDeadline(time.Now().Add(deskTime))
+		_, _ = c.Read(make([]byte, 1)) // until the snapshot is gone
+		_ = c.Close()
+	}
 	if _, err = fmt.Fprintln(c, "snapshot"); err == nil {
 		name, err = bufio.NewReader(c).ReadString('\n')
 	}
@@ -115,6 +122,14 @@ func askForSnapshot(ctx context.Context, dir string) (name string, done func(), 
 		done()
 	}
 	return name, done, err
+}
+
+func dialDesk(ctx context.Context, dir string) (*net.UnixConn, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(dir, deskName))
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.UnixConn), nil
 }
 
 // copyData copies what must be kept. The record comes last: without it a copy is none.

@@ -153,11 +153,6 @@ func (b *Broker) lay(r *record, each int) (err error) {
 			reply: fmt.Sprintf("%s%d.", b.inbox, i),
 		})
 	}
-	if r != nil {
-		if _, err := r.fits(b.layout); err != nil {
-			return err
-		}
-	}
 	return b.checkClasses()
 }
 

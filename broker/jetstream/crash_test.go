@@ -144,7 +144,7 @@ func crashAt(t *testing.T, o Options, last int) {
 	t.Helper()
 	ctx := t.Context()
 	opts := o.filled()
-	b := &Broker{opts: opts, log: opts.Log, acks: make(chan *nats.Msg, 1), posted: make(chan func()), ended: make(chan struct{})}
+	b := &Broker{opts: opts, log: opts.Log, inbox: nats.NewInbox() + ".", acks: make(chan *nats.Msg, 1), posted: make(chan func()), ended: make(chan struct{})}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	defer b.release()
 	close(b.ended)

@@ -169,6 +169,9 @@ func TestOtherPartitions(t *testing.T) {
 	if wire.CodeOf(err) != wire.CodeBadRequest {
 		t.Error(err)
 	}
+	if got := names(t, filepath.Join(b.opts.Dir, storeName, "$G", "streams")); got != "LW-default-0" {
+		t.Errorf("there are %s", got)
+	}
 	b = open(t, &Options{Dir: b.opts.Dir, Log: quiet})
 	if got := read(t, b, &longwire.Range{Channels: []string{"a"}}); got != "1:a=x " {
 		t.Error(got)
@@ -268,6 +271,9 @@ func TestOtherAge(t *testing.T) {
 		}
 	}
 	b = reopen(t, b, *aged(time.Hour))
+	if got := read(t, b, after(q)); got != "" || b.record.Load().epoch() != q.Epoch {
+		t.Errorf("%q is read behind the last", got)
+	}
 	put(t, b, "a", 1)
 	if got := read(t, b, after(&first)); got != "gap(a,3) 4:a=x " {
 		t.Errorf("%q is read", got)
@@ -329,14 +335,17 @@ func TestTooYoung(t *testing.T) {
 	}
 }
 
-// TestHalfRecord: what a process left that ended while it wrote the record is removed.
-func TestHalfRecord(t *testing.T) {
+// TestHalf: what a process left that was killed while it wrote the record or made a snapshot is removed.
+func TestHalf(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, recordName+".123"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.MkdirAll(filepath.Join(dir, snapshotPrefix+"1", storeName), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	open(t, &Options{Dir: dir, Log: quiet})
-	if got := names(t, dir); strings.Contains(got, recordName+".") {
+	if got := names(t, dir); strings.Contains(got, recordName+".") || strings.Contains(got, snapshotPrefix) {
 		t.Error(got)
 	}
 	r, err := loadRecord(dir)

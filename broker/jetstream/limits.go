@@ -68,7 +68,7 @@ func nearlyFull(used uint64, most int64) bool { return most > 0 && used > uint64
 
 // limitsAt returns by how many publications and by which age it is judged what somebody misses who stands at a
 // number; an age of zero or less is for ever. Another node may have made the stream's stricter than this one's.
-func (b *Broker) limitsAt(p *part, s *state, after uint64) (count int, age time.Duration) {
+func (r *record) limitsAt(p *part, s *state, after uint64) (count int, age time.Duration) {
 	count, age = p.class.Count, p.class.Age
 	if s.count > 0 {
 		count = min(count, s.count-1)
@@ -76,7 +76,6 @@ func (b *Broker) limitsAt(p *part, s *state, after uint64) (count int, age time.
 	if s.age > 0 && (age <= 0 || s.age < age) {
 		age = s.age
 	}
-	r := b.record.Load()
 	if len(r.Limits) == 0 || after >= r.Limits[p.index].Until {
 		return count, age
 	}

@@ -36,7 +36,7 @@ func (b *Broker) lossAfter(ctx context.Context, p *part, name string, after uint
 		return loss{}, err
 	}
 	lost := p.noteLoss(s)
-	count, age := b.limitsAt(p, s, after)
+	count, age := b.record.Load().limitsAt(p, s, after)
 	l := loss{any: s.First > after+1 && (!young(taken, age) || lost > after), upTo: s.First - 1}
 	if f := b.forgottenOf(name, after); f > 0 {
 		l = loss{true, max(l.upTo, f)}

@@ -24,7 +24,7 @@ import (
 // dropped, so what was dropped before it was read is missing in their midst, and nothing tells that.
 //
 // Who wants one asks at a socket in the directory, so the directory's permissions say who may. It is there until
-// who asked has closed the connection.
+// who asked closes the connection.
 type desk struct {
 	b  *Broker
 	ln net.Listener
@@ -104,10 +104,10 @@ func (d *desk) serve() {
 // attend answers with the name of a snapshot, or with what is wrong.
 func (d *desk) attend(c net.Conn) {
 	defer func() {
-		_ = c.Close()
 		d.mu.Lock()
-		defer d.mu.Unlock()
 		d.busy = nil
+		d.mu.Unlock()
+		_ = c.Close() // who asked waits for it, and may ask again
 	}()
 	_ = c.SetReadDeadline(time.Now().Add(deskTime))
 	in := bufio.NewReaderSize(c, 64)

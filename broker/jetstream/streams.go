@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -116,6 +117,9 @@ func (b *Broker) streamError(err error) error {
 		return nil
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
 		return wire.Errorf(wire.CodeUnavailable, "the NATS server has no JetStream, or not for this account; start it with -js, or enable it for the account (nats account info says what it has)")
+	}
+	if e, ok := errors.AsType[*jetstream.APIError](err); ok && e.Code == http.StatusInternalServerError {
+		return fmt.Errorf("jetstream: making the streams: %w; make room on the store's disk, if it is full", err)
 	}
 	return fmt.Errorf("jetstream: making the streams: %w", err)
 }
