@@ -61,8 +61,9 @@ type Forgetter interface {
 // A Feed is a piece of what a partition's followers hear.
 //
 // One without publications and without forgotten channels begins: the first, and another if the partition begins
-// again, because numbers that were told are not there any more. What is told then
-// begins behind Last, in the epoch Epoch; it is another one.
+// again. What is told then begins behind Last, in the epoch Epoch. That is another one if numbers that
+// were told are not there any more. It is the same if publications up to Last were not told and are not kept any
+// more; who stood before them goes on by reading, which tells whether there is a gap.
 type Feed struct {
 	Partition    int
 	Epoch        uint32         // the same for all partitions

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/wire"
 )
 
 // A Broker keeps what is published, in JetStream. It is a [longwire.Broker], and also a
@@ -23,10 +24,13 @@ type Broker struct {
 	log       *slog.Logger
 	layout    *longwire.Layout
 	parts     []*part
-	embedded  *embedded // nil with a cluster
-	desk      *desk     // nil with a cluster
-	writes    *conn     // publishes, and hears acknowledgements
-	reads     *conn     // a connection of its own: reading does not hold up publishing
+	embedded  *embedded           // nil with a cluster
+	desk      *desk               // nil with a cluster
+	cluster   *cluster            // nil with a server inside
+	keeper    keeper              // of the record
+	writes    *conn               // publishes, and hears acknowledgements
+	reads     *conn               // a connection of its own: reading does not hold up publishing
+	js        jetstream.JetStream // by reads
 	pages     pages
 	inbox     string // what the subjects of acknowledgements begin with
 	acks      chan *nats.Msg
@@ -43,17 +47,20 @@ type Broker struct {
 	writing sync.Mutex             // held while the record is replaced
 	sending sync.Mutex             // held while something is sent: who holds it has the store to itself
 
-	closing atomic.Bool  // nothing more is taken
-	room    atomic.Int64 // so many bytes may be published until it is looked at again
-	full    atomic.Bool  // there is no room
-	broken  atomic.Bool  // the store could not write, and takes nothing any more
-	wg      sync.WaitGroup
-	once    sync.Once
+	closing  atomic.Bool  // nothing more is taken
+	room     atomic.Int64 // so many bytes may be published until it is looked at again
+	full     atomic.Bool  // there is no room
+	broken   atomic.Bool  // the store could not write, and takes nothing any more
+	outdated atomic.Bool  // another node has laid channels out in another way
+	wg       sync.WaitGroup
+	once     sync.Once
 
 	mended time.Time // when the store was started again; owned by the watcher
 
 	// Owned by the teller.
+	era       *record // whose present epoch followers were told of
 	followers []*follower
+	joining   []*follower // who wait for their begin
 	items     []*item
 	clock     int // looks since the beginning
 	heard     int // when something was heard, or nothing was waited for
@@ -67,16 +74,18 @@ type conn struct{ nc *nats.Conn }
 func Open(ctx context.Context, o *Options) (*Broker, error) {
 	opts := o.filled()
 	b := &Broker{
-		opts: opts, log: opts.Log,
+		opts: opts, log: opts.Log, inbox: nats.NewInbox() + ".",
 		acks: make(chan *nats.Msg, 2*maxItems), posted: make(chan func()),
 		toSend: make(chan struct{}, 1), toTell: make(chan struct{}, 1), ended: make(chan struct{}), told: make(chan struct{}),
 		comparing: make(chan struct{}, maxCompared),
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	if err := b.open(ctx); err != nil {
+		close(b.ended)
 		b.release()
 		return nil, err
 	}
+	b.era = b.record.Load()
 	if b.embedded != nil {
 		b.lookAtRoom()
 		b.openDesk()
@@ -87,55 +96,60 @@ func Open(ctx context.Context, o *Options) (*Broker, error) {
 		b.tell()
 	})
 	b.wg.Go(b.watch)
+	if b.cluster != nil {
+		b.post(b.startFeeds)
+	}
 	return b, nil
 }
 
 func (b *Broker) open(ctx context.Context) (err error) {
+	switch {
+	case b.opts.Dir != "" && b.opts.URL != "":
+		return wire.Errorf(wire.CodeBadRequest, "what is published is kept in a directory or in a NATS cluster, not in both; name one of them")
+	case b.opts.URL != "":
+		return b.openCluster(ctx)
+	}
 	if b.embedded, err = startEmbedded(&b.opts); err != nil {
 		return err
 	}
-	r, damage := loadRecord(b.opts.Dir)
+	b.keeper = recordFile{b.opts.Dir}
+	r, damage := b.keeper.load(ctx)
 	if damage != nil && !damaged(damage) {
 		return damage
 	}
-	if err := b.lay(r); err != nil {
+	if err := b.lay(r, 1); err != nil {
 		return err
 	}
 	if err := b.connect(); err != nil {
 		return err
 	}
-	js, err := jetstream.New(b.reads.nc)
-	if err != nil {
-		return fmt.Errorf("jetstream: %w", err)
-	}
 	if r == nil {
-		if err := b.checkNew(ctx, js, damage); err != nil {
+		if err := b.checkNew(ctx, damage); err != nil {
 			return err
 		}
 	}
-	if err := b.makeStreams(ctx, js, r); err != nil {
+	if err := b.makeStreams(ctx, r); err != nil {
 		return err
 	}
 	return b.begin(ctx, r)
 }
 
-// lay lays channels out over partitions.
-func (b *Broker) lay(r *record) (err error) {
-	each := b.opts.Partitions
-	if each == 0 {
-		each = 1
-		if r != nil {
-			each = r.Partitions
-		}
+// lay lays channels out over partitions; new data has so many of each class, unless the options say it.
+func (b *Broker) lay(r *record, each int) (err error) {
+	switch {
+	case b.opts.Partitions > 0:
+		each = b.opts.Partitions
+	case r != nil:
+		each = r.Partitions
 	}
 	if b.layout, err = longwire.NewLayout(b.opts.Classes, each); err != nil {
 		return err
 	}
-	b.inbox = nats.NewInbox() + "."
+	b.parts = nil
 	for i := range b.layout.Partitions() {
 		c := b.layout.Class(i)
 		b.parts = append(b.parts, &part{
-			index: i, class: c, stream: fmt.Sprintf("LW-%s-%d", c.Name, i%each), subject: subjectOf(c.Name, i%each),
+			index: i, class: c, stream: b.opts.stream(c.Name, i%each), subject: b.opts.subject(c.Name, i%each),
 			reply: fmt.Sprintf("%s%d.", b.inbox, i),
 		})
 	}
@@ -154,15 +168,27 @@ func (b *Broker) connect() (err error) {
 	if _, err = b.writes.nc.ChanSubscribe(b.inbox+">", b.acks); err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
+	if b.js, err = jetstream.New(b.reads.nc); err != nil {
+		return fmt.Errorf("jetstream: %w", err)
+	}
 	return b.pages.open(b.reads.nc)
 }
 
 func (b *Broker) dial(name string, options ...nats.Option) (*conn, error) {
-	nc, err := nats.Connect("", append(options, nats.Name("longwire, "+name), nats.InProcessServer(b.embedded),
+	options = append(options, nats.Name("longwire, "+name),
 		nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
 		nats.ReconnectBufSize(-1), // what cannot be sent is refused, and not kept
 		nats.SkipSubjectValidation(),
-	)...)
+	)
+	if b.embedded != nil {
+		options = append(options, nats.InProcessServer(b.embedded))
+	} else {
+		options = append(options, b.clusterOptions()...)
+	}
+	nc, err := nats.Connect(b.opts.URL, options...)
+	if err != nil && b.embedded == nil {
+		return nil, b.unreachable(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: connecting: %w", err)
 	}
@@ -172,6 +198,9 @@ func (b *Broker) dial(name string, options ...nats.Option) (*conn, error) {
 // again is called by the teller when the connection was made anew: what was acknowledged on the one
 // before may not have been heard.
 func (b *Broker) again() {
+	if b.embedded == nil {
+		return // followers do not hear of acknowledgements
+	}
 	for _, p := range b.parts {
 		p.behind = p.class.KeepsHistory()
 	}
@@ -196,9 +225,7 @@ func (b *Broker) begin(ctx context.Context, r *record) error {
 		if last[p.index], err = b.whole(ctx, p, s, r); err != nil {
 			return err
 		}
-		if nearlyFull(s.Bytes, p.class.Bytes) {
-			p.lost = s.First - 1
-		}
+		p.suspectLoss(s)
 	}
 	if _, err := r.begin(b.layout, last); err != nil {
 		return err
@@ -208,7 +235,7 @@ func (b *Broker) begin(ctx context.Context, r *record) error {
 	}
 	r.Clean = nil
 	b.record.Store(r)
-	return storeRecord(b.opts.Dir, r)
+	return b.keeper.store(ctx, r)
 }
 
 // Partitions returns how many partitions there are, of all classes together.
@@ -238,8 +265,8 @@ func (b *Broker) Close(ctx context.Context) (err error) {
 		b.closing.Store(true)
 		err = b.settleAll(ctx)
 		b.stop()
-		if err == nil {
-			err = b.leave()
+		if err == nil && b.embedded != nil {
+			err = b.leave(ctx)
 		}
 		b.release()
 	})
@@ -273,40 +300,23 @@ func (b *Broker) settleAll(ctx context.Context) error {
 }
 
 // leave ends the server inside, and notes that the end is in order.
-func (b *Broker) leave() error {
-	if b.embedded != nil {
-		b.embedded.stop()
-		if err := syncBlocks(b.opts.Dir); err != nil { // first: the note must not outlive what it says
-			return err
-		}
+func (b *Broker) leave(ctx context.Context) error {
+	b.embedded.stop()
+	if err := syncBlocks(b.opts.Dir); err != nil { // first: the note must not outlive what it says
+		return err
 	}
-	return b.leaveClean()
+	return b.leaveClean(ctx)
 }
 
 // leaveClean notes that the end is in order, and with which numbers.
-func (b *Broker) leaveClean() error {
-	return b.replace(func(r *record) error {
+func (b *Broker) leaveClean(ctx context.Context) error {
+	return b.replace(ctx, func(r *record) error {
 		r.Clean = make([]uint64, len(b.parts))
 		for _, p := range b.parts {
 			r.Clean[p.index] = max(p.last, p.acked)
 		}
 		return nil
 	})
-}
-
-// replace replaces the record.
-func (b *Broker) replace(change func(r *record) error) error {
-	b.writing.Lock()
-	defer b.writing.Unlock()
-	r := b.record.Load().clone()
-	if err := change(r); err != nil {
-		return err
-	}
-	if err := storeRecord(b.opts.Dir, r); err != nil {
-		return err
-	}
-	b.record.Store(r)
-	return nil
 }
 
 // release gives back what Open took.
@@ -316,6 +326,9 @@ func (b *Broker) release() {
 		if c != nil {
 			c.nc.Close()
 		}
+	}
+	if b.cluster != nil {
+		b.cluster.close()
 	}
 	if b.embedded != nil {
 		b.embedded.close()

@@ -16,7 +16,7 @@ const patience = 20 * time.Second
 
 func open(t testing.TB, o *Options) *Broker {
 	t.Helper()
-	if o.Dir == "" {
+	if o.Dir == "" && o.URL == "" {
 		o.Dir = t.TempDir()
 	}
 	b, err := Open(t.Context(), o)

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/longwire/longwire"
 	"github.com/longwire/longwire/wire"
@@ -145,31 +144,27 @@ func crashAt(t *testing.T, o Options, last int) {
 	t.Helper()
 	ctx := t.Context()
 	opts := o.filled()
-	b := &Broker{opts: opts, log: opts.Log, acks: make(chan *nats.Msg, 1), posted: make(chan func()), ended: make(chan struct{})}
+	b := &Broker{opts: opts, log: opts.Log, inbox: nats.NewInbox() + ".", acks: make(chan *nats.Msg, 1), posted: make(chan func()), ended: make(chan struct{})}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	defer b.release()
 	close(b.ended)
 	var r *record
-	var js jetstream.JetStream
 	steps := []func() error{
 		func() (err error) { b.embedded, err = startEmbedded(&b.opts); return err },
 		func() (err error) {
 			if r, err = loadRecord(o.Dir); err != nil {
 				return err
 			}
-			if err := b.lay(r); err != nil {
+			if err := b.lay(r, 1); err != nil {
 				return err
 			}
-			if err := b.connect(); err != nil {
-				return err
-			}
-			js, err = jetstream.New(b.reads.nc)
-			return err
+			b.keeper = recordFile{o.Dir}
+			return b.connect()
 		},
-		func() error { return b.makeStreams(ctx, js, r) },
+		func() error { return b.makeStreams(ctx, r) },
 		func() error { return b.begin(ctx, r) },
 		func() error { b.embedded.stop(); return nil },
-		func() error { return b.leaveClean() },
+		func() error { return b.leaveClean(ctx) },
 		func() error { return os.WriteFile(filepath.Join(o.Dir, recordName+".1"), []byte("{"), 0o600) },
 	}
 	for _, step := range steps[:last+1] {

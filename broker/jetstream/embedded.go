@@ -114,7 +114,7 @@ func (e *embedded) close() {
 	_ = e.held.Close()
 }
 
-var errDown = wire.Errorf(wire.CodeUnavailable, "the store is being started again; try again")
+var errDown = wire.Errorf(wire.CodeUnavailable, "the store is away, or being started again; try again")
 
 // InProcessConn makes a connection to the server that there is now.
 func (e *embedded) InProcessConn() (net.Conn, error) {

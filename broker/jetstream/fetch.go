@@ -147,26 +147,17 @@ func (b *Broker) fetchPage(ctx context.Context, p *part, ask map[string]any) (*p
 // publicationOf makes a publication of a message that was read.
 func (b *Broker) publicationOf(p *part, m *nats.Msg) (*longwire.Publication, error) {
 	number, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
-	channel, ok := strings.CutPrefix(m.Header.Get("Nats-Subject"), p.subject)
-	if err != nil || !ok {
+	if err != nil {
+		return nil, errCodec
+	}
+	return b.publication(p, m.Header.Get("Nats-Subject"), number, m.Data)
+}
+
+func (b *Broker) publication(p *part, subject string, number uint64, data []byte) (*longwire.Publication, error) {
+	channel, ok := strings.CutPrefix(subject, p.subject)
+	if !ok {
 		return nil, errCodec
 	}
 	q := &longwire.Publication{Channel: channel, Partition: p.index, Epoch: b.record.Load().epochOf(p.index, number), Number: number}
-	return q, parsePublication(q, m.Data)
-}
-
-// fetchOne reads the publication with a number; nil if it is not kept.
-func (b *Broker) fetchOne(ctx context.Context, p *part, number uint64) (*longwire.Publication, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	m, err := b.reads.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+p.stream, fmt.Appendf(nil, `{"seq":%d}`, number))
-	switch {
-	case err != nil:
-		return nil, away(ctx, err)
-	case m.Header.Get("Status") == "404":
-		return nil, nil
-	case m.Header.Get("Status") != "":
-		return nil, wire.Errorf(wire.CodeUnavailable, "the store answers %q to a read; try again", m.Header.Get("Description"))
-	}
-	return b.publicationOf(p, m)
+	return q, parsePublication(q, data)
 }

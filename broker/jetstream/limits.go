@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -21,7 +22,7 @@ type limits struct {
 }
 
 // noteLimits notes by what streams that there are kept their publications, where that is to change.
-func (b *Broker) noteLimits(r *record, olds []*jetstream.StreamInfo) error {
+func (b *Broker) noteLimits(ctx context.Context, r *record, olds []*jetstream.StreamInfo) error {
 	if fits, err := r.fits(b.layout); err != nil || !fits {
 		return err // another layout: no position says anything
 	}
@@ -43,7 +44,7 @@ func (b *Broker) noteLimits(r *record, olds []*jetstream.StreamInfo) error {
 	if !changed {
 		return nil
 	}
-	return storeRecord(b.opts.Dir, r)
+	return b.keeper.store(ctx, r)
 }
 
 // note adds what a stream is kept by.
@@ -66,9 +67,15 @@ func (l *limits) note(old *jetstream.StreamInfo) {
 func nearlyFull(used uint64, most int64) bool { return most > 0 && used > uint64(most)/8*7 }
 
 // limitsAt returns by how many publications and by which age it is judged what somebody misses who stands at a
-// number; an age of zero or less is for ever.
-func (r *record) limitsAt(p *part, after uint64) (count int, age time.Duration) {
+// number; an age of zero or less is for ever. Another node may have made the stream's stricter than this one's.
+func (r *record) limitsAt(p *part, s *state, after uint64) (count int, age time.Duration) {
 	count, age = p.class.Count, p.class.Age
+	if s.count > 0 {
+		count = min(count, s.count-1)
+	}
+	if s.age > 0 && (age <= 0 || s.age < age) {
+		age = s.age
+	}
 	if len(r.Limits) == 0 || after >= r.Limits[p.index].Until {
 		return count, age
 	}
@@ -81,10 +88,10 @@ func (r *record) limitsAt(p *part, after uint64) (count int, age time.Duration) 
 
 // checkNew refuses to begin anew where something is kept: without its record nobody knows which channels
 // are where.
-func (b *Broker) checkNew(ctx context.Context, js jetstream.JetStream, damage error) error {
+func (b *Broker) checkNew(ctx context.Context, damage error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	list := js.ListStreams(ctx)
+	list := b.js.ListStreams(ctx)
 	for info := range list.Info() {
 		if info.Config.Metadata[mark] == "" || info.State.LastSeq == 0 {
 			continue
@@ -112,11 +119,11 @@ const leastAge = 100 * time.Millisecond
 
 // strays tells of streams that no class has any more: a class was renamed or left out. They are kept as
 // long as they say themselves, because a class may come back.
-func (b *Broker) strays(ctx context.Context, js jetstream.JetStream) error {
-	list := js.ListStreams(ctx)
+func (b *Broker) strays(ctx context.Context) error {
+	list := b.js.ListStreams(ctx)
 	for info := range list.Info() {
 		known := slices.ContainsFunc(b.parts, func(p *part) bool { return p.stream == info.Config.Name && p.class.KeepsHistory() })
-		if !known && info.Config.Metadata[mark] != "" && info.State.Msgs > 0 {
+		if !known && strings.HasPrefix(info.Config.Name, b.opts.streams()) && info.Config.Metadata[mark] != "" && info.State.Msgs > 0 {
 			b.log.Warn("jetstream: a retention class that there is no more keeps publications; they go when they are as old as it kept them, and come back with its name",
 				"stream", info.Config.Name, "publications", info.State.Msgs, "bytes", info.State.Bytes, "age", info.Config.MaxAge)
 		}

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ func (b *Broker) lossAfter(ctx context.Context, p *part, name string, after uint
 		return loss{}, err
 	}
 	lost := p.noteLoss(s)
-	count, age := b.record.Load().limitsAt(p, after)
+	count, age := b.record.Load().limitsAt(p, s, after)
 	l := loss{any: s.First > after+1 && (!young(taken, age) || lost > after), upTo: s.First - 1}
 	if f := b.forgottenOf(name, after); f > 0 {
 		l = loss{true, max(l.upTo, f)}
@@ -92,17 +93,28 @@ const recordOverhead = 64
 
 // noteLoss notes what was dropped for want of room, and returns up to where. The store drops the oldest when
 // it is full, so it is nearly full as long as nothing else is dropped; it is looked at before each
-// read, and every second.
+// read, and every second. How large those were that went this node may not know: another one, or an earlier process,
+// has published them.
 func (p *part) noteLoss(s *state) uint64 {
 	p.mu.Lock()
 	largest := p.largest
 	p.mu.Unlock()
 	p.gone.Lock()
 	defer p.gone.Unlock()
-	if p.class.Bytes > 0 && s.Bytes+uint64(largest+recordOverhead) > uint64(p.class.Bytes) && s.First > 0 {
+	if p.class.Bytes > 0 && s.First > 0 && (nearlyFull(s.Bytes, p.class.Bytes) || s.Bytes+uint64(largest+recordOverhead) > uint64(p.class.Bytes)) {
 		p.lost = max(p.lost, s.First-1)
 	}
 	return p.lost
+}
+
+// suspectLoss is for what was dropped while nobody looked: if the stream is nearly full it may have been for
+// want of room; better a gap too many.
+func (p *part) suspectLoss(s *state) {
+	p.gone.Lock()
+	defer p.gone.Unlock()
+	if nearlyFull(s.Bytes, p.class.Bytes) && s.First > 0 {
+		p.lost = max(p.lost, s.First-1)
+	}
 }
 
 // forgottenOf returns the number up to which something that matches was forgotten, if that is behind a
@@ -138,40 +150,46 @@ func (b *Broker) Forget(ctx context.Context, channel string) error {
 		oldest = time.Now().Add(-p.class.Age)
 	}
 	// First: who comes between this and that gets a gap, and what is still there.
-	if err := b.replace(func(r *record) error { return r.forget(channel, s.Last, oldest) }); err != nil {
+	if err := b.replace(ctx, func(r *record) error { return r.forget(channel, s.Last, oldest) }); err != nil {
 		return err
 	}
 	if err := b.purge(ctx, p, channel, s.Last); err != nil {
 		return err
 	}
-	return b.tellForgotten(ctx, p, channel, s.Last)
+	f := forget{channel, s.Last, make(chan struct{})}
+	if !b.post(func() { p.forgets = append(p.forgets, f) }) {
+		return errClosed
+	}
+	select {
+	case <-f.told:
+		return nil
+	case <-b.told:
+		return errClosed
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
-// tellForgotten tells followers that a channel was forgotten, once they were told of all that it had.
-func (b *Broker) tellForgotten(ctx context.Context, p *part, channel string, upTo uint64) error {
-	for {
-		told := make(chan bool, 1)
-		if !b.post(func() {
-			if p.last < upTo {
-				told <- false
-				return
-			}
-			for _, f := range b.followers {
-				f.sink(longwire.Feed{Partition: p.index, Epoch: b.record.Load().epoch(), Last: p.last, Forgotten: []string{channel}})
-			}
-			told <- true
-		}) {
-			return errClosed
+// A forget is word for followers that nothing is kept of a channel up to a number. They hear it once they
+// were told of all that it had.
+type forget struct {
+	channel string
+	upTo    uint64
+	told    chan struct{} // closed then
+}
+
+// tellForgotten tells followers what was forgotten. By the teller.
+func (b *Broker) tellForgotten(p *part) {
+	p.forgets = slices.DeleteFunc(p.forgets, func(f forget) bool {
+		if p.last < f.upTo {
+			return false
 		}
-		if <-told {
-			return nil
+		for _, o := range b.followers {
+			o.sink(longwire.Feed{Partition: p.index, Epoch: b.era.epoch(), Last: p.last, Forgotten: []string{f.channel}})
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(time.Millisecond):
-		}
-	}
+		close(f.told)
+		return true
+	})
 }
 
 // isPattern reports whether a name stands for several channels.

@@ -2,7 +2,9 @@ package jetstream
 
 import (
 	"crypto/tls"
+	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/longwire/longwire"
@@ -18,8 +20,9 @@ type Options struct {
 	// may take. Zero means 1 s, negative before every acknowledgement. For Dir only.
 	Sync time.Duration
 
-	// URL is where a NATS cluster is to be found: one or more addresses, with commas
-	// between them.
+	// URL is where a NATS server or cluster with JetStream is to be found: one or more
+	// addresses, with commas between them. All nodes that name the same one share what is
+	// published. NATS 2.11 is needed, 2.12.6 or newer is better.
 	URL string
 	// Credentials is a file with the user's JWT and key, for URL; empty means none.
 	Credentials string
@@ -44,7 +47,8 @@ type Options struct {
 	// Log hears of what goes wrong. Nil means slog.Default().
 	Log *slog.Logger
 
-	space func(dir string) (free, size uint64, err error) // tests have another
+	prefix string                                          // of the names of streams and subjects; empty means "lw"
+	space  func(dir string) (free, size uint64, err error) // tests have another
 }
 
 const (
@@ -73,8 +77,28 @@ func (o Options) filled() Options {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	if o.prefix == "" {
+		o.prefix = "lw"
+	}
 	return o
 }
+
+// stream returns the name of a partition's stream.
+func (o *Options) stream(class string, partition int) string {
+	return fmt.Sprintf("%s%s-%d", o.streams(), class, partition)
+}
+
+// streams returns what begins the names of partitions' streams.
+func (o *Options) streams() string { return strings.ToUpper(o.prefix) + "-" }
+
+// subject returns what begins the subjects of a partition. A channel's name is what follows: its
+// tokens are tokens of NATS, and so are the wildcards of patterns.
+func (o *Options) subject(class string, partition int) string {
+	return fmt.Sprintf("%s.%s.%d.", o.prefix, class, partition)
+}
+
+// liveSubject returns what begins the subjects of channels without history. No stream has them.
+func (o *Options) liveSubject() string { return o.prefix + "-live." }
 
 // payload is the most that one publication is for NATS: its data, and what is said of it.
 func (o *Options) payload() int32 { return int32(min(o.MaxMessage+maxHead+1024, 64<<20)) }

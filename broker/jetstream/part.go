@@ -3,6 +3,7 @@ package jetstream
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/longwire/longwire"
 	"github.com/longwire/longwire/wire"
@@ -32,9 +33,15 @@ type part struct {
 	ended   bool
 
 	// Owned by the teller.
-	last   uint64 // followers were told of all up to this number
-	acked  uint64 // the highest that was acknowledged
-	behind bool   // followers are to be told of what is read, not of what is acknowledged
+	last     uint64                  // followers were told of all up to this number
+	acked    uint64                  // the highest that was acknowledged
+	behind   bool                    // followers are to be told of what is read, not of what is acknowledged
+	news     []*longwire.Publication // of a cluster: to be told now
+	arrived  []arrival               // and what its feed brought behind that
+	own      []*longwire.Publication // what was acknowledged and not told yet, by number
+	ownBytes int
+	stamp    time.Time // when the stream took the publication last; zero if that is not known
+	forgets  []forget  // to be told
 
 	// Guarded by gone.
 	gone sync.Mutex

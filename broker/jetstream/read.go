@@ -116,11 +116,12 @@ func (w *walk) turn(n *want) (err error) {
 		most = min(most, w.left)
 	}
 	n.i = 0
-	if !w.r.From.IsZero() && n.page == nil {
-		n.page, err = w.b.fetchSince(w.ctx, w.p, n.name, w.r.From.Add(-clockSlack), most)
-	} else {
-		n.page, err = w.b.fetch(w.ctx, w.p, n.name, n.after+1, most)
-	}
+	n.page, err = w.whole(n, func() (*page, error) {
+		if !w.r.From.IsZero() && n.page == nil {
+			return w.b.fetchSince(w.ctx, w.p, n.name, w.r.From.Add(-clockSlack), most)
+		}
+		return w.b.fetch(w.ctx, w.p, n.name, n.after+1, most)
+	})
 	if err == nil && !n.known {
 		err = w.tellLoss(n)
 	}
@@ -224,14 +225,14 @@ func (n *want) wants(q *longwire.Publication) bool {
 // for its numbers first, and what is wanted of it again.
 func (w *walk) beginLast(n *want) error {
 	last := map[string][]uint64{}
-	after := n.after
-	for more := true; more && after < w.end; {
-		g, err := w.b.fetch(w.ctx, w.p, n.name, after+1, walkMost)
+	at := &want{name: n.name, after: n.after}
+	for more := true; more && at.after < w.end; {
+		g, err := w.whole(at, func() (*page, error) { return w.b.fetch(w.ctx, w.p, n.name, at.after+1, walkMost) })
 		if err != nil {
 			return err
 		}
 		for _, q := range g.list {
-			if after = q.Number; after > w.end {
+			if at.after = q.Number; at.after > w.end {
 				break
 			}
 			list := append(last[q.Channel], q.Number)

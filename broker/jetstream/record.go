@@ -15,7 +15,7 @@ import (
 
 // A record is what there is to know of the data beside the streams: how channels are
 // laid out over them, which epochs there were, and what was forgotten. It is written
-// before what it says is true to anybody.
+// before what it says is true to anybody. A [keeper] keeps it.
 type record struct {
 	Format     int                  `json:"format"`
 	Partitions int                  `json:"partitions"` // of each class
@@ -24,6 +24,8 @@ type record struct {
 	Clean      []uint64             `json:"clean,omitempty"`     // last numbers, if the end was in order
 	Forgotten  map[string]forgotten `json:"forgotten,omitempty"` // by channel
 	Limits     []limits             `json:"limits,omitempty"`    // of each partition, if they were others once
+
+	revision uint64 // as its keeper counts, if that does
 }
 
 // A recordClass is what decides of which class a channel is.
@@ -106,26 +108,34 @@ func (r *record) fits(l *longwire.Layout) (bool, error) {
 	return slices.EqualFunc(r.Classes, classesOf(l), same), nil
 }
 
-// begin begins an epoch with the numbers that follow last, unless the present one goes
-// on. It reports whether it did.
-func (r *record) begin(l *longwire.Layout, last []uint64) (bool, error) {
+// adapt makes it the record of this layout. It reports whether that is another one: channels may live
+// elsewhere then, so no position says anything of them.
+func (r *record) adapt(l *longwire.Layout) (bool, error) {
 	fits, err := r.fits(l)
-	if err != nil {
+	if err != nil || fits {
 		return false, err
 	}
-	if fits && len(r.Epochs) > 0 && slices.Equal(r.Clean, last) {
-		return false, nil
-	}
-	if !fits {
-		// Channels may live elsewhere now, so no position says anything of them.
-		r.Epochs, r.Classes, r.Limits = nil, classesOf(l), nil
-	}
-	r.next(last)
+	r.Epochs, r.Forgotten, r.Classes, r.Limits = nil, nil, classesOf(l), nil
 	return true, nil
 }
 
-// next begins an epoch.
-func (r *record) next(last []uint64) {
+// begin begins an epoch with the numbers that follow last, unless the present one goes
+// on. It reports whether it did.
+func (r *record) begin(l *longwire.Layout, last []uint64) (bool, error) {
+	changed, err := r.adapt(l)
+	if err != nil {
+		return false, err
+	}
+	if !changed && len(r.Epochs) > 0 && slices.Equal(r.Clean, last) {
+		return false, nil
+	}
+	r.next(l, last)
+	return true, nil
+}
+
+// next begins an epoch behind these numbers. What was forgotten beyond them was of numbers
+// that are given again.
+func (r *record) next(l *longwire.Layout, last []uint64) {
 	e := epoch{ID: rand.Uint32()}
 	for e.ID == 0 || slices.ContainsFunc(r.Epochs, func(o epoch) bool { return o.ID == e.ID }) {
 		e.ID = rand.Uint32()
@@ -135,6 +145,13 @@ func (r *record) next(last []uint64) {
 	}
 	r.Epochs = append(r.Epochs, e)
 	r.Epochs = r.Epochs[max(0, len(r.Epochs)-maxEpochs):]
+	for name, f := range r.Forgotten {
+		if f.Number = min(f.Number, last[l.Partition(name)]); f.Number > 0 {
+			r.Forgotten[name] = f
+		} else {
+			delete(r.Forgotten, name)
+		}
+	}
 }
 
 // epoch returns the present one.
@@ -162,15 +179,21 @@ func (r *record) earlier(partition int) (list []longwire.EpochEnd) {
 
 // reaches reports whether a number of an epoch is what it was then.
 func (r *record) reaches(partition int, id uint32, number uint64) bool {
+	last, known := r.lastOf(partition, id)
+	return known && number <= last
+}
+
+// lastOf returns up to where the numbers of an epoch are what they were then, if it is known.
+func (r *record) lastOf(partition int, id uint32) (last uint64, known bool) {
 	if id == r.epoch() {
-		return true
+		return maxCount, true
 	}
 	for _, e := range r.earlier(partition) {
 		if e.Epoch == id {
-			return number <= e.Last
+			return e.Last, true
 		}
 	}
-	return false
+	return 0, false
 }
 
 // forget notes that nothing of a channel up to a number is there any more.

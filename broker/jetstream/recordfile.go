@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,13 @@ import (
 
 // recordName is the record's file in a data directory.
 const recordName = "longwire.json"
+
+// A recordFile is the keeper of the server inside: a file in the data directory, whose one
+// writer is this process.
+type recordFile struct{ dir string }
+
+func (k recordFile) load(context.Context) (*record, error)    { return loadRecord(k.dir) }
+func (k recordFile) store(_ context.Context, r *record) error { return storeRecord(k.dir, r) }
 
 // loadRecord reads the record of a data directory; nil if there is none.
 func loadRecord(dir string) (*record, error) {

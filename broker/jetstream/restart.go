@@ -2,10 +2,7 @@ package jetstream
 
 import (
 	"context"
-	"fmt"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Starting again in place: the connections come back by themselves; who published hears
@@ -30,15 +27,11 @@ func (b *Broker) restart() error {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	js, err := jetstream.New(b.reads.nc)
-	if err != nil {
-		return fmt.Errorf("jetstream: %w", err)
-	}
-	return b.goOn(ctx, js)
+	return b.goOn(ctx)
 }
 
 // goOn sees to it that no number is given twice.
-func (b *Broker) goOn(ctx context.Context, js jetstream.JetStream) error {
+func (b *Broker) goOn(ctx context.Context) error {
 	given, ok := b.given()
 	if !ok {
 		return errClosed
@@ -50,7 +43,7 @@ func (b *Broker) goOn(ctx context.Context, js jetstream.JetStream) error {
 			continue
 		}
 		if p.class.Memory {
-			if err := b.makeAgain(ctx, js, p, given[i]); err != nil {
+			if err := b.makeAgain(ctx, p, given[i]); err != nil {
 				return err
 			}
 		}
@@ -89,10 +82,10 @@ func (b *Broker) given() ([]uint64, bool) {
 
 // makeAgain makes the stream of a class in memory, which is gone, and goes on with its numbers: behind those
 // that were under way, because somebody may have read them.
-func (b *Broker) makeAgain(ctx context.Context, js jetstream.JetStream, p *part, given uint64) error {
+func (b *Broker) makeAgain(ctx context.Context, p *part, given uint64) error {
 	c := b.streamConfig(p)
 	c.FirstSeq = given + maxItems + 1
-	if _, err := js.CreateStream(ctx, c); err != nil {
+	if _, err := b.js.CreateStream(ctx, c); err != nil {
 		return b.streamError(err)
 	}
 	p.gone.Lock()
@@ -103,10 +96,11 @@ func (b *Broker) makeAgain(ctx context.Context, js jetstream.JetStream, p *part,
 
 // beginAgain begins an epoch, and tells followers. By the teller.
 func (b *Broker) beginAgain(last []uint64) {
-	if err := b.replace(func(r *record) error { r.next(last); return nil }); err != nil {
+	if err := b.replace(b.ctx, func(r *record) error { r.next(b.layout, last); return nil }); err != nil {
 		b.log.Error("jetstream: numbers may be given twice", "err", err)
 		return
 	}
+	b.era = b.record.Load()
 	for i, p := range b.parts {
 		p.last, p.acked = min(p.last, last[i]), min(p.acked, last[i])
 		for _, f := range b.followers {

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"strconv"
 
 	"github.com/nats-io/nats.go"
@@ -23,6 +24,8 @@ func (b *Broker) Publish(p *longwire.Publication, done func(*longwire.Publicatio
 	switch {
 	case b.closing.Load():
 		it.settle(nil, errClosed)
+	case b.outdated.Load():
+		it.settle(nil, errOutdated)
 	case b.broken.Load() && part.class.KeepsHistory():
 		it.settle(nil, errBroken)
 	case b.embedded != nil && part.onDisk() && b.room.Add(-int64(it.cost())) < 0:
@@ -90,7 +93,8 @@ func (b *Broker) sendOne(p *part, o outgoing, scratch []byte) []byte {
 	scratch = appendPublication(scratch, q)
 	if !p.class.KeepsHistory() {
 		q.Epoch = b.record.Load().epoch()
-		b.settle(p, o.count, q, b.sendLive(p, q, scratch))
+		err := b.sendLive(q, scratch)
+		b.settle(p, o.count, q, err)
 		return scratch
 	}
 	p.grow(len(scratch) + len(q.Channel))
@@ -115,6 +119,9 @@ func (b *Broker) settle(p *part, count uint64, kept *longwire.Publication, err e
 }
 
 func unsent(err error) error {
+	if errors.Is(err, nats.ErrMaxPayload) {
+		return wire.Errorf(wire.CodeTooLarge, "the NATS server takes no message of this size; raise its max_payload")
+	}
 	return &wire.Error{Code: wire.CodeUnavailable, Message: "the store cannot be reached (" + err.Error() + "); nothing was published, try again"}
 }
 

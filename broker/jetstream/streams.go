@@ -19,27 +19,21 @@ import (
 // mark is in the metadata of our streams: another's of the same name is left alone.
 const mark = "longwire"
 
-// subjectOf returns what begins the subjects of a partition. A channel's name is what follows: its
-// tokens are tokens of NATS, and so are the wildcards of patterns.
-func subjectOf(class string, partition int) string {
-	return "lw." + class + "." + strconv.Itoa(partition) + "."
-}
-
 // makeStreams makes the streams of all partitions, or changes them to what is wanted. What they were is
 // noted in the record, which is nil for new data.
-func (b *Broker) makeStreams(ctx context.Context, js jetstream.JetStream, r *record) error {
+func (b *Broker) makeStreams(ctx context.Context, r *record) error {
 	olds := make([]*jetstream.StreamInfo, len(b.parts))
 	for i, p := range b.parts {
 		if !p.class.KeepsHistory() {
 			continue
 		}
 		var err error
-		if olds[i], err = b.findStream(ctx, js, p); err != nil {
+		if olds[i], err = b.findStream(ctx, p); err != nil {
 			return err
 		}
 	}
 	if r != nil {
-		if err := b.noteLimits(r, olds); err != nil {
+		if err := b.noteLimits(ctx, r, olds); err != nil {
 			return err
 		}
 	}
@@ -47,33 +41,49 @@ func (b *Broker) makeStreams(ctx context.Context, js jetstream.JetStream, r *rec
 		if !p.class.KeepsHistory() {
 			continue
 		}
-		if _, err := js.CreateOrUpdateStream(ctx, b.streamConfig(p)); err != nil {
+		if _, err := b.js.CreateOrUpdateStream(ctx, b.streamConfig(p)); err != nil {
 			return b.streamError(err)
 		}
 	}
-	return b.strays(ctx, js)
+	return b.strays(ctx)
+}
+
+// makeRecordStream makes the stream of a cluster's record.
+func (b *Broker) makeRecordStream(ctx context.Context, c jetstream.StreamConfig) error {
+	if _, err := b.ours(ctx, c.Name); err != nil {
+		return err
+	}
+	_, err := b.js.CreateOrUpdateStream(ctx, c)
+	return b.streamError(err)
+}
+
+// ours returns what there is of a stream, nil if it is to be made. It is an error if it is another's.
+func (b *Broker) ours(ctx context.Context, name string) (*jetstream.StreamInfo, error) {
+	s, err := b.js.Stream(ctx, name)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, b.streamError(err)
+	case s.CachedInfo().Config.Metadata[mark] == "":
+		return nil, wire.Errorf(wire.CodeUnavailable, "the NATS server has a stream named %s that is not longwire's; rename that one, or give longwire an account of its own", name)
+	}
+	return s.CachedInfo(), nil
 }
 
 // findStream returns what there is of a partition's stream, nil if it is to be made.
-func (b *Broker) findStream(ctx context.Context, js jetstream.JetStream, p *part) (*jetstream.StreamInfo, error) {
-	s, err := js.Stream(ctx, p.stream)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, b.streamError(err)
-	}
-	info := s.CachedInfo()
+func (b *Broker) findStream(ctx context.Context, p *part) (*jetstream.StreamInfo, error) {
+	info, err := b.ours(ctx, p.stream)
 	switch {
-	case info.Config.Metadata[mark] == "":
-		return nil, wire.Errorf(wire.CodeUnavailable, "the cluster has a stream named %s that is not longwire's; rename that, or the retention class", p.stream)
+	case info == nil || err != nil:
+		return nil, err
 	case info.Config.Storage == b.streamConfig(p).Storage:
 		return info, nil
 	case info.State.Msgs > 0: // a stream's storage cannot be changed
 		return nil, wire.Errorf(wire.CodeBadRequest, "retention class %s keeps %d publications where it was told to before, and they cannot be moved; leave its \"memory\" as it was, or give the class another name",
 			p.class.Name, info.State.Msgs)
 	}
-	return nil, b.streamError(js.DeleteStream(ctx, p.stream))
+	return nil, b.streamError(b.js.DeleteStream(ctx, p.stream))
 }
 
 func (b *Broker) streamConfig(p *part) jetstream.StreamConfig {
@@ -106,12 +116,39 @@ func (b *Broker) streamError(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
-		return wire.Errorf(wire.CodeUnavailable, "the NATS server has no JetStream, or not for this account; start it with -js, or enable it for the account")
+		return wire.Errorf(wire.CodeUnavailable, "the NATS server has no JetStream, or not for this account; start it with -js, or enable it for the account (nats account info says what it has)")
 	}
 	if e, ok := errors.AsType[*jetstream.APIError](err); ok && e.Code == http.StatusInternalServerError {
 		return fmt.Errorf("jetstream: making the streams: %w; make room on the store's disk, if it is full", err)
 	}
 	return fmt.Errorf("jetstream: making the streams: %w", err)
+}
+
+// An apiError is what JetStream answers to what it cannot do.
+type apiError struct {
+	Code        int    `json:"err_code"`
+	Description string `json:"description"`
+}
+
+// What JetStream's errors are numbered.
+const (
+	apiNoMessage  = 10037
+	apiNoStream   = 10059
+	apiWrongLast  = 10071
+	apiTooLarge   = 10054
+	apiNoMemory   = 10028
+	apiNoStorage  = 10047
+	apiNoResource = 10023
+)
+
+var errNoStream = &wire.Error{Code: wire.CodeUnavailable, Message: "the store has lost its streams, which are made again; try again", Retry: time.Second}
+
+// err returns what a reader or a publisher is told of it.
+func (e *apiError) err() error {
+	if e.Code == apiNoStream {
+		return errNoStream
+	}
+	return &wire.Error{Code: wire.CodeUnavailable, Message: fmt.Sprintf("the store answers %q; try again", e.Description), Retry: time.Second}
 }
 
 // A state is what a stream says of itself.
@@ -122,6 +159,9 @@ type state struct {
 	Last     uint64            `json:"last_seq"`
 	LastTime time.Time         `json:"last_ts"`
 	Subjects map[string]uint64 `json:"subjects"` // how many of each, if asked for
+
+	count int           // kept of each subject; zero or less is no bound
+	age   time.Duration // zero is for ever
 }
 
 // askTime is how long the broker may take for a short answer.
@@ -141,20 +181,23 @@ func (b *Broker) stateOf(ctx context.Context, p *part, subjects string) (*state,
 		}
 		body, _ := json.Marshal(ask)
 		var answer struct {
-			Error *struct {
-				Description string `json:"description"`
-			} `json:"error"`
-			State state `json:"state"`
-			Total int   `json:"total"`
+			Error  *apiError `json:"error"`
+			State  state     `json:"state"`
+			Total  int       `json:"total"`
+			Config struct {
+				Count int           `json:"max_msgs_per_subject"`
+				Age   time.Duration `json:"max_age"`
+			} `json:"config"`
 		}
 		if err := b.request(ctx, "$JS.API.STREAM.INFO."+p.stream, body, &answer); err != nil {
 			return nil, err
 		}
 		if answer.Error != nil {
-			return nil, wire.Errorf(wire.CodeUnavailable, "the store answers %q", answer.Error.Description)
+			return nil, answer.Error.err()
 		}
 		if all == nil {
 			all = &answer.State
+			all.count, all.age = answer.Config.Count, answer.Config.Age
 		} else {
 			maps.Copy(all.Subjects, answer.State.Subjects)
 		}
@@ -190,15 +233,13 @@ func away(ctx context.Context, err error) error {
 func (b *Broker) purge(ctx context.Context, p *part, channel string, upTo uint64) error {
 	body, _ := json.Marshal(map[string]any{"filter": p.subject + channel, "seq": upTo + 1})
 	var answer struct {
-		Error *struct {
-			Description string `json:"description"`
-		} `json:"error"`
+		Error *apiError `json:"error"`
 	}
 	if err := b.request(ctx, "$JS.API.STREAM.PURGE."+p.stream, body, &answer); err != nil {
 		return err
 	}
 	if answer.Error != nil {
-		return wire.Errorf(wire.CodeUnavailable, "the store answers %q", answer.Error.Description)
+		return answer.Error.err()
 	}
 	return nil
 }

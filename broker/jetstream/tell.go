@@ -18,10 +18,11 @@ import (
 // them: followers first, each partition in the order of the numbers. Who else has something to
 // do in that order posts it. Close waits for it.
 //
-// One process is the only one that publishes to the server inside it. So what is acknowledged is
+// One process is the only one that publishes to the server inside it. So there what is acknowledged is
 // what there is, and is told without being read back: a publication costs half of what it does
 // with a consumer. If a number is missed, because an acknowledgement was lost with a connection,
-// what is missing is read; until it is, publishers are told and followers wait.
+// what is missing is read; until it is, publishers are told and followers wait. To a cluster others
+// publish, too: there followers hear what feeds bring (feed.go).
 func (b *Broker) tell() {
 	tick := time.NewTicker(ackLook)
 	defer tick.Stop()
@@ -29,15 +30,10 @@ func (b *Broker) tell() {
 		select {
 		case m := <-b.acks:
 			b.hear(m)
-			for range ackTurn {
-				select {
-				case m := <-b.acks:
-					b.hear(m)
-					continue
-				default:
-				}
-				break
-			}
+			rest(b.acks, b.hear)
+		case x := <-b.fed():
+			b.hearFed(x)
+			rest(b.fed(), b.hearFed)
 		case <-b.toTell:
 		case f := <-b.posted:
 			f()
@@ -50,11 +46,27 @@ func (b *Broker) tell() {
 		for _, p := range b.parts {
 			b.tellPart(p)
 		}
+		if len(b.joining) > 0 {
+			b.joinReady()
+		}
+	}
+}
+
+// rest hears what there is already, up to a turn.
+func rest[T any](c <-chan T, hear func(T)) {
+	for range ackTurn {
+		select {
+		case x := <-c:
+			hear(x)
+			continue
+		default:
+		}
+		return
 	}
 }
 
 const (
-	ackTurn = 1024             // acknowledgements that are heard before they are told
+	ackTurn = 1024             // what is heard before it is told
 	ackLook = time.Second      // how often what is overdue is looked for
 	ackTime = 10 * time.Second // after which an acknowledgement is not waited for any more
 )
@@ -78,13 +90,13 @@ func (b *Broker) hear(m *nats.Msg) {
 	b.heard = b.clock
 	a := parseAck(m)
 	switch {
-	case a.err != nil:
-		p.settle(count, nil, a.err)
+	case a.refused != nil:
+		p.settle(count, nil, b.refusal(a.refused))
 	case a.duplicate:
 		b.compare(p, count, a.number)
 	default:
 		p.acked = max(p.acked, a.number)
-		if !p.acknowledge(count, a.number, b.record.Load().epoch()) {
+		if !p.acknowledge(count, a.number, b.era.epoch()) {
 			p.behind = true // nobody waits for it any more; it is there all the same
 		}
 	}
@@ -120,7 +132,7 @@ func (p *part) acknowledge(count, number uint64, epoch uint32) bool {
 type ack struct {
 	number    uint64
 	duplicate bool
-	err       error
+	refused   *apiError
 }
 
 var seqMember = []byte(`"seq":`)
@@ -138,29 +150,43 @@ func parseAck(m *nats.Msg) (a ack) {
 		return a
 	}
 	var answer struct {
-		Error struct {
-			Code        int    `json:"err_code"`
-			Description string `json:"description"`
-		} `json:"error"`
+		Error apiError `json:"error"`
 	}
-	if json.Unmarshal(m.Data, &answer) != nil || answer.Error.Description == "" {
-		a.err = &wire.Error{Code: wire.CodeUnavailable, Message: "the store is not there; nothing was published, try again", Retry: time.Second}
-		return a
+	_ = json.Unmarshal(m.Data, &answer) // what cannot be read is from a server without JetStream
+	return ack{refused: &answer.Error}
+}
+
+// refusal returns what the publisher hears of an answer that is none.
+func (b *Broker) refusal(e *apiError) error {
+	switch {
+	case e.Description == "":
+		return &wire.Error{Code: wire.CodeUnavailable, Message: "the store is not there; nothing was published, try again", Retry: time.Second}
+	case b.embedded == nil:
+		return refusalOf(e)
 	}
 	// A store that could not write says nothing at all: the watcher sees it.
-	a.err = &wire.Error{Code: wire.CodeUnavailable, Message: "the store refuses it (" + answer.Error.Description + "); nothing was published"}
-	return a
+	return &wire.Error{Code: wire.CodeUnavailable, Message: "the store refuses it (" + e.Description + "); nothing was published"}
 }
 
 // tellPart tells of what was settled since.
 func (b *Broker) tellPart(p *part) {
 	b.items = p.takeSettled(b.items[:0])
-	if len(b.items) == 0 && !p.behind {
-		return
+	switch {
+	case b.cluster != nil:
+		for _, it := range b.items {
+			if it.number > 0 {
+				p.remember(it.kept)
+			}
+		}
+		b.tellNews(p)
+	case len(b.items) > 0 || p.behind:
+		b.gather(p)
+		if p.behind {
+			b.readOn(p)
+		}
 	}
-	b.gather(p)
-	if p.behind {
-		b.readOn(p)
+	if len(p.forgets) > 0 {
+		b.tellForgotten(p)
 	}
 	for _, it := range b.items {
 		it.done(it.kept, it.err)
@@ -175,7 +201,7 @@ func (b *Broker) gather(p *part) {
 		switch {
 		case it.err != nil:
 		case it.number == 0:
-			if b.embedded != nil && !p.class.KeepsHistory() {
+			if !p.class.KeepsHistory() {
 				told = append(told, it.kept)
 			}
 		case p.behind || it.number <= p.last:
@@ -196,7 +222,7 @@ func (b *Broker) spread(p *part, told []*longwire.Publication) {
 	for len(told) > 0 {
 		n := min(len(told), tellMost)
 		for _, f := range b.followers {
-			f.sink(longwire.Feed{Partition: p.index, Epoch: b.record.Load().epoch(), Last: lastOf(told[:n], p.last), Publications: told[:n:n]})
+			f.sink(longwire.Feed{Partition: p.index, Epoch: b.era.epoch(), Last: lastOf(told[:n], p.last), Publications: told[:n:n]})
 		}
 		told = told[n:]
 	}
@@ -239,6 +265,9 @@ func (b *Broker) readOn(p *part) {
 // look gives up what is overdue, and tries again what could not be done.
 func (b *Broker) look() {
 	b.clock++
+	if b.cluster != nil {
+		b.lookAtFeeds()
+	}
 	waiting := false
 	for _, p := range b.parts {
 		waiting = waiting || !p.idle()

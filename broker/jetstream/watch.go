@@ -3,8 +3,6 @@ package jetstream
 import (
 	"math"
 	"time"
-
-	"github.com/longwire/longwire"
 )
 
 // The watcher looks every second at what does not announce itself: how much room the disk has, whether the
@@ -95,6 +93,3 @@ func (b *Broker) mend(room bool) {
 	}
 	b.mended = time.Now()
 }
-
-// sendLive publishes to a channel without history: the teller tells of it when its turn comes.
-func (b *Broker) sendLive(*part, *longwire.Publication, []byte) error { return nil }

@@ -20,7 +20,7 @@ func (b *Broker) whole(ctx context.Context, p *part, s *state, r *record) (uint6
 	if err != nil || kept == s.Last {
 		return s.Last, err
 	}
-	if _, age := r.limitsAt(p, s.Last-1); kept == 0 && age > 0 && time.Since(s.LastTime) > age {
+	if _, age := r.limitsAt(p, s, s.Last-1); kept == 0 && age > 0 && time.Since(s.LastTime) > age {
 		return s.Last, nil // all were too old
 	}
 	for channel, f := range r.Forgotten {

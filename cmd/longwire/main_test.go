@@ -21,18 +21,19 @@ func TestMain(m *testing.M) {
 
 // TestCommandLine runs the scripts of testdata. $HTTP and $TCP are free
 // addresses, $WIDE is the latter on every interface, $CALLS is where calls are
-// handled. Beside testscript's own commands there are
+// handled, $NATS is a NATS server. Beside testscript's own commands there are
 //
 //	ready URL             waits until it answers 200
 //	exits CODE COMMAND…   runs a command that must end with this exit code
 //	hold ADDRESS          listens there until the script ends
 func TestCommandLine(t *testing.T) {
-	calls := serveCalls(t)
+	calls, nats := serveCalls(t), serveNATS(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CALLS", calls)
+			env.Setenv("NATS", nats)
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state")) // nobody's real data
 			env.Setenv("GORACE", "atexit_sleep_ms=0")                         // the scripts run many programs
 			for _, name := range []string{"HTTP", "TCP"} {

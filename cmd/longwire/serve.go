@@ -24,8 +24,11 @@ type serveCmd struct {
 	ResumeWindow    time.Duration `help:"How long a session waits for its client to come back; 0 for not at all." default:"30s"`
 	Rate            int           `help:"Frames that a session may send in a second; 0 for no bound." default:"10000"`
 	Data            string        `help:"Directory for what is published; \"memory\" keeps it in memory only. Default: longwire in the user's state directory." placeholder:"DIR"`
-	Sync            syncEvery     `help:"How often what was published is forced to the disk: what the loss of power may take; \"always\" before every answer." default:"1s"`
-	Partitions      int           `help:"Partitions of each retention class; it cannot be changed later. Default: 1." placeholder:"N"`
+	NATS            string        `name:"nats" help:"NATS server or cluster with JetStream for what is published, instead of --data; servers that name the same one share it." placeholder:"URL"`
+	NATSCreds       string        `name:"nats-creds" help:"File with credentials for it." placeholder:"FILE"`
+	NATSReplicas    int           `name:"nats-replicas" help:"How many servers of the cluster keep each publication: 1, 3 or 5. Default: 1." placeholder:"N"`
+	Sync            syncEvery     `help:"How often what was published is forced to the disk: what the loss of power may take; \"always\" before every answer. For --data only." default:"1s"`
+	Partitions      int           `help:"Partitions of each retention class; it cannot be changed later. Default: 1, with --nats 8." placeholder:"N"`
 	HistoryCount    int           `help:"Publications that are kept of each channel; 0 for none." default:"1000"`
 	HistoryAge      time.Duration `help:"How long they are kept; 0 for as long as there is room." default:"24h"`
 	HistoryBytes    size          `help:"Room for all that is kept, such as 512MiB; 0 for no bound." default:"1GiB"`

@@ -22,10 +22,11 @@ func (c *serveCmd) store() (server.Store, error) {
 	}
 	s := server.Store{
 		Data: c.Data, Sync: time.Duration(c.Sync), Partitions: c.Partitions,
+		NATS: c.NATS, NATSCreds: c.NATSCreds, NATSReplicas: c.NATSReplicas,
 		HistoryCount: orNever(c.HistoryCount), HistoryAge: orNever(c.HistoryAge), HistoryBytes: int64(orNever(c.HistoryBytes)),
 		Classes: c.History,
 	}
-	if s.Data != "" {
+	if s.Data != "" || s.NATS != "" {
 		return s, nil
 	}
 	state, err := stateDir()

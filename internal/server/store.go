@@ -15,10 +15,16 @@ import (
 type Store struct {
 	// Data is the directory. Empty or "memory" keeps it in memory: it ends with the process.
 	Data string
+	// NATS is the URL of a NATS server or cluster, instead of a directory: nodes that
+	// name the same one share what is published. NATSCreds is a file with credentials
+	// for it, NATSReplicas how many of its servers keep each publication, zero meaning 1.
+	NATS         string
+	NATSCreds    string
+	NATSReplicas int
 	// Sync is how often what was written is forced to the disk; zero means 1 s, negative
 	// before every answer.
 	Sync time.Duration
-	// Partitions of each retention class; zero means what the data has, or 1.
+	// Partitions of each retention class; zero means what the data has, or 1, with NATS 8.
 	Partitions int
 	// HistoryCount is how many publications are kept of each channel that no class
 	// takes; zero means 1,000, negative none. HistoryAge is for how long; zero means
@@ -35,7 +41,20 @@ type Store struct {
 type Class = longwire.Class
 
 // inMemory reports whether nothing is kept beyond the process.
-func (o *Store) inMemory() bool { return o.Data == "" || o.Data == "memory" }
+func (o *Store) inMemory() bool { return o.NATS == "" && (o.Data == "" || o.Data == "memory") }
+
+// check reports what makes no sense.
+func (o *Store) check() error {
+	switch {
+	case o.NATS != "" && o.Data != "":
+		return usage("--data and --nats are two places for what is published; name one of them")
+	case o.NATS == "" && o.NATSCreds != "":
+		return usage("--nats-creds is for --nats, which says where the server is")
+	case o.NATS == "" && o.NATSReplicas != 0:
+		return usage("--nats-replicas is for --nats, which says where the cluster is")
+	}
+	return nil
+}
 
 // classes returns all classes: those that were given, and one for all else.
 func (o *Store) classes() []Class {
@@ -48,15 +67,26 @@ func (o *Store) broker(ctx context.Context, log *slog.Logger) (longwire.Broker, 
 	if _, err := longwire.NewLayout(o.classes(), max(o.Partitions, 1)); err != nil {
 		return nil, usageOf(err)
 	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	if o.inMemory() {
 		return longwire.NewMemory(&longwire.MemoryOptions{Count: o.HistoryCount, Age: o.HistoryAge, Bytes: o.HistoryBytes}), nil
 	}
 	began := time.Now()
-	b, err := jetstream.Open(ctx, &jetstream.Options{Dir: o.Data, Sync: o.Sync, Classes: o.classes(), Partitions: o.Partitions, Log: log})
+	b, err := jetstream.Open(ctx, &jetstream.Options{
+		Dir: o.Data, Sync: o.Sync,
+		URL: o.NATS, Credentials: o.NATSCreds, Replicas: o.NATSReplicas,
+		Classes: o.classes(), Partitions: o.Partitions, Log: log,
+	})
 	if err != nil {
 		return nil, usageOf(err)
 	}
-	log.Info("keeping what is published", slog.String("data", o.Data), slog.Duration("opened", time.Since(began).Round(time.Millisecond)))
+	where := slog.String("data", o.Data)
+	if o.NATS != "" {
+		where = slog.String("nats", b.Where())
+	}
+	log.Info("keeping what is published", where, slog.Duration("opened", time.Since(began).Round(time.Millisecond)))
 	return b, nil
 }
 
