@@ -175,6 +175,9 @@ func (s *Session) startAt(t *sub, from since) (told bool) {
 // catchAt has a subscription catch up from a position on, if the recent window reaches back to it.
 func (s *Session) catchAt(t *sub, at *position) bool {
 	n := s.node
+	if !n.keepsHistory(t.name()) {
+		return false // whoever comes back may have missed something: it is told so
+	}
 	if !n.several() {
 		if !n.reaches(t.name(), at) {
 			return false

@@ -140,6 +140,8 @@ func (n *Node) placeIn(ctx context.Context, first *firstRead, part int, now time
 	}
 	numbers = slices.Clone(numbers[max(0, len(numbers)-share):]) // it is kept, and should not be longer than that
 	switch {
+	case from.told && !n.keepsHistory(name):
+		f.gap, f.after = true, f.upTo
 	case from.told:
 		f.after = from.at.in(part, n.parts)
 	case len(numbers) == 0:

@@ -71,7 +71,7 @@ func (o *Store) broker(ctx context.Context, log *slog.Logger) (longwire.Broker, 
 		return nil, err
 	}
 	if o.inMemory() {
-		return longwire.NewMemory(&longwire.MemoryOptions{Count: o.HistoryCount, Age: o.HistoryAge, Bytes: o.HistoryBytes}), nil
+		return longwire.NewMemory(&longwire.MemoryOptions{Classes: o.classes(), Partitions: o.Partitions}), nil
 	}
 	began := time.Now()
 	b, err := jetstream.Open(ctx, &jetstream.Options{
