@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"errors"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -61,6 +62,9 @@ func put(t *testing.T, b *Broker, channel string, n int) (q *longwire.Publicatio
 func numbers(t *testing.T, b *Broker) (list []uint64) {
 	t.Helper()
 	for p, err := range b.Read(t.Context(), &longwire.Range{Channels: []string{">"}}) {
+		if _, ok := errors.AsType[*longwire.GapError](err); ok {
+			continue // some of it grows old while it is read
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
