@@ -103,7 +103,12 @@ func (e *embedded) healthy(stream string) error {
 	if s == nil {
 		return errDown
 	}
-	if h := s.Healthz(&server.HealthzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Stream: stream}); h.Error != "" {
+	if !s.JetStreamEnabled() {
+		return errors.New("the server has given up its store")
+	}
+	// It also tells of what passes, such as a stream that is just being made.
+	h := s.Healthz(&server.HealthzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Stream: stream})
+	if strings.Contains(h.Error, "write error") {
 		return errors.New(h.Error)
 	}
 	return nil

@@ -84,8 +84,16 @@ func (w *pages) lost() {
 	}
 }
 
-// ask asks for a page and waits for it.
+// ask asks for a page and waits for it. It asks again if the connection was lost and is there again.
 func (w *pages) ask(ctx context.Context, nc *nats.Conn, subject string, body []byte) (*answer, error) {
+	for {
+		if a, err := w.askOnce(ctx, nc, subject, body); err != nil || a.end != nil {
+			return a, err
+		}
+	}
+}
+
+func (w *pages) askOnce(ctx context.Context, nc *nats.Conn, subject string, body []byte) (*answer, error) {
 	id := strconv.FormatUint(w.next.Add(1), 36)
 	a := &answer{done: make(chan struct{})}
 	w.mu.Lock()
@@ -95,9 +103,6 @@ func (w *pages) ask(ctx context.Context, nc *nats.Conn, subject string, body []b
 	if err == nil {
 		select {
 		case <-a.done:
-			if a.end == nil {
-				return nil, errDown
-			}
 			return a, nil
 		case <-ctx.Done():
 			err = context.Cause(ctx)
