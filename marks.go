@@ -57,9 +57,6 @@ func (n *Node) spanOf(name string) span {
 	return span{p, p + 1}
 }
 
-// all is the span of all partitions.
-func (n *Node) all() span { return span{0, n.parts} }
-
 // A frontier is a place in the node's order with its marks.
 type frontier struct {
 	number uint64
