@@ -287,7 +287,7 @@ func (v *traveller) finish() {
 	for _, name := range v.names {
 		for _, c := range v.ts.channels {
 			want := 0
-			if matches(name, c) {
+			if modelMatches(name, c) {
 				want = v.ts.published[c]
 			}
 			if got := v.heard[name+" "+c]; got != want {
@@ -297,5 +297,3 @@ func (v *traveller) finish() {
 	}
 	v.peer.Cut()
 }
-
-func matches(name, channel string) bool { return modelMatches(name, channel) }

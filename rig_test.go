@@ -3,7 +3,6 @@ package longwire_test
 import (
 	"context"
 	"crypto/tls"
-	"flag"
 	"io"
 	"log/slog"
 	"net/http"
@@ -35,9 +34,6 @@ type rig struct {
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// Most tests of every way in hold for any number of partitions; see TestPartitions.
-var partitions = flag.Int("partitions", 1, "partitions of the brokers that tests make")
-
 // newRig must be called inside a bubble.
 func newRig(t *testing.T, o longwire.Options) *rig {
 	t.Helper()
@@ -49,8 +45,8 @@ func newRig(t *testing.T, o longwire.Options) *rig {
 	if o.Log == nil {
 		o.Log = quiet
 	}
-	if d, ok := o.Broker.(deep); ok || o.Broker == nil && *partitions > 1 { // a broker belongs to one bubble
-		o.Broker = longwire.NewMemory(&longwire.MemoryOptions{Count: d.keeps, Partitions: *partitions})
+	if d, ok := o.Broker.(deep); ok { // a broker belongs to one bubble
+		o.Broker = longwire.NewMemory(&longwire.MemoryOptions{Count: d.keeps})
 	}
 	n, err := longwire.New(&o)
 	if err != nil {
