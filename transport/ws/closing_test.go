@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,11 +111,13 @@ func TestCloseIsNotAnswered(t *testing.T) {
 				if got := c.next(); !strings.HasPrefix(got, "close 4000 ") {
 					t.Fatalf("got %s", got)
 				}
-				go tt.peer(c)
+				var peer sync.WaitGroup
+				peer.Go(func() { tt.peer(c) })
 				if got := <-ended; got.Code != wire.CodeDraining || got.Remote {
 					t.Errorf("Close heard %v", got)
 				}
 				clk.within(t, tt.ends, 2*tick)
+				peer.Wait() // before the test's end cuts what it reads
 			})
 		})
 	}
