@@ -130,7 +130,7 @@ func (l *Layout) classOf(channel string) int {
 			return i
 		}
 		for _, p := range patterns {
-			if patternMatches(p, channel) {
+			if wire.Matches(p, channel) {
 				return i
 			}
 		}

@@ -1,5 +1,7 @@
 package longwire
 
+import "github.com/longwire/longwire/wire"
+
 // Gaps: a position is within history if nothing of the channel, or of a channel that
 // matches the pattern, was lost after it. That is so for as long as the publication
 // at the position is kept, and while it is younger than Age and at most Count of the
@@ -59,7 +61,7 @@ func (rd *memRead) tellPatterns(l *memLog) {
 			continue
 		}
 		for i := range rd.patterns {
-			if p := &rd.patterns[i]; patternMatches(p.name, ch.name) {
+			if p := &rd.patterns[i]; wire.Matches(p.name, ch.name) {
 				rd.tell(p, ch.lost)
 			}
 		}
@@ -99,7 +101,7 @@ func (rd *memRead) placeGaps() {
 		}
 		before := rd.cursor
 		for _, o := range rd.out {
-			if patternMatches(p.name, o.Channel) {
+			if wire.Matches(p.name, o.Channel) {
 				before = o.Number - 1
 				break
 			}

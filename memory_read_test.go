@@ -222,20 +222,3 @@ func TestMemoryReadAgain(t *testing.T) {
 		}
 	})
 }
-
-func TestPatternMatches(t *testing.T) {
-	for _, tt := range []struct {
-		pattern, channel string
-		want             bool
-	}{
-		{"a", "a", true}, {"a", "b", false}, {"a", "a.b", false}, {"a.b", "a", false},
-		{"*", "a", true}, {"*", "a.b", false}, {"*.*", "a.b", true}, {"*.*", "a", false}, {"*.b", "a.b", true}, {"*.b", "a.c", false},
-		{"a.*.c", "a.b.c", true}, {"a.*.c", "a.b.d", false}, {"a.*.c", "a.b.c.d", false},
-		{">", "a", true}, {">", "a.b.c", true}, {"a.>", "a", false}, {"a.>", "a.b", true}, {"a.>", "a.b.c", true}, {"a.>", "ab.c", false},
-		{"*.b.>", "a.b.c", true}, {"*.b.>", "a.b", false},
-	} {
-		if got := patternMatches(tt.pattern, tt.channel); got != tt.want {
-			t.Errorf("%s matches %s: %t", tt.pattern, tt.channel, got)
-		}
-	}
-}

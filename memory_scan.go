@@ -2,7 +2,8 @@ package longwire
 
 import (
 	"slices"
-	"strings"
+
+	"github.com/longwire/longwire/wire"
 )
 
 // scan walks the list of all publications. It reports whether there are more.
@@ -110,26 +111,7 @@ func (rd *memRead) matches(ch *memChannel) bool {
 
 func (rd *memRead) match(channel string) bool {
 	return slices.ContainsFunc(rd.names, func(w memWant) bool { return w.name == channel }) ||
-		slices.ContainsFunc(rd.patterns, func(w memWant) bool { return patternMatches(w.name, channel) })
-}
-
-// patternMatches reports whether a channel matches a pattern: * is one token, > one or
-// more at the end.
-func patternMatches(pattern, channel string) bool {
-	for {
-		p, patterns, more := strings.Cut(pattern, ".")
-		if p == ">" {
-			return true
-		}
-		c, channels, further := strings.Cut(channel, ".")
-		if p != "*" && p != c {
-			return false
-		}
-		if !more || !further {
-			return more == further
-		}
-		pattern, channel = patterns, channels
-	}
+		slices.ContainsFunc(rd.patterns, func(w memWant) bool { return wire.Matches(w.name, channel) })
 }
 
 // A memHead is where a read is in a ring.

@@ -3,7 +3,8 @@ package longwire
 import (
 	"errors"
 	"slices"
-	"strings"
+
+	"github.com/longwire/longwire/wire"
 )
 
 // A sub is one subscription of one session. It belongs to the session's loop.
@@ -156,21 +157,5 @@ func (l *list) put(i int, s *sub) {
 
 // matches reports whether a channel is the topic, or one of the pattern.
 func (t *topic) matches(channel string) bool {
-	if !t.pattern() {
-		return t.name == channel
-	}
-	pattern, rest := t.name, channel
-	for more := true; more; {
-		var p, c string
-		p, pattern, more = strings.Cut(pattern, ".")
-		if p == ">" {
-			return rest != ""
-		}
-		var left bool
-		c, rest, left = strings.Cut(rest, ".")
-		if p != "*" && p != c || left != more {
-			return false
-		}
-	}
-	return true
+	return t.name == channel || t.pattern() && wire.Matches(t.name, channel)
 }

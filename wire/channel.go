@@ -18,6 +18,25 @@ func CheckPattern(p string) error { return check(p, true) }
 // IsPattern reports whether a checked name has wildcards. Neither of them can occur in a channel name.
 func IsPattern(name string) bool { return strings.ContainsAny(name, "*>") }
 
+// Matches reports whether a checked channel matches a checked name or pattern: * is one token, > one or more at
+// the end.
+func Matches(pattern, channel string) bool {
+	for {
+		p, patterns, more := strings.Cut(pattern, ".")
+		if p == ">" {
+			return true
+		}
+		c, channels, further := strings.Cut(channel, ".")
+		if p != "*" && p != c {
+			return false
+		}
+		if !more || !further {
+			return more == further
+		}
+		pattern, channel = patterns, channels
+	}
+}
+
 func check(name string, wildcards bool) error {
 	// Too long a name is refused before it is walked, and is not quoted.
 	if len(name) > MaxChannel {

@@ -246,7 +246,7 @@ func (b *Broker) Partition(channel string) int { return b.layout.Partition(chann
 
 // Keeps reports whether a channel has history, or whether some that match a pattern do.
 func (b *Broker) Keeps(channel string) bool {
-	if !isPattern(channel) {
+	if !wire.IsPattern(channel) {
 		c := b.layout.ClassOf(channel)
 		return c.KeepsHistory()
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/longwire/longwire"
+	"github.com/longwire/longwire/wire"
 )
 
 // Whether somebody who stood at a number misses something is not stored anywhere: the store does not
@@ -47,7 +48,7 @@ func (b *Broker) lossAfter(ctx context.Context, p *part, name string, after uint
 			return l, err
 		}
 	}
-	for number := max(after, 1); l.any && !isPattern(name) && number <= after+1; number++ {
+	for number := max(after, 1); l.any && !wire.IsPattern(name) && number <= after+1; number++ {
 		q, err := b.fetchOne(ctx, p, number)
 		if err != nil {
 			return l, err
@@ -64,7 +65,7 @@ func young(taken time.Time, age time.Duration) bool {
 
 // countLoss finds out whether a channel has more behind a number than the count that is kept.
 func (b *Broker) countLoss(ctx context.Context, p *part, name string, after, count uint64, l *loss) error {
-	if !isPattern(name) {
+	if !wire.IsPattern(name) {
 		l.any = true
 		return nil
 	}
@@ -121,14 +122,14 @@ func (p *part) suspectLoss(s *state) {
 // number; zero if nothing was.
 func (b *Broker) forgottenOf(name string, after uint64) (number uint64) {
 	r := b.record.Load()
-	if !isPattern(name) {
+	if !wire.IsPattern(name) {
 		if f := r.Forgotten[name]; f.Number > after {
 			return f.Number
 		}
 		return 0
 	}
 	for channel, f := range r.Forgotten {
-		if f.Number > max(after, number) && matches(name, channel) {
+		if f.Number > max(after, number) && wire.Matches(name, channel) {
 			number = f.Number
 		}
 	}
@@ -190,25 +191,4 @@ func (b *Broker) tellForgotten(p *part) {
 		close(f.told)
 		return true
 	})
-}
-
-// isPattern reports whether a name stands for several channels.
-func isPattern(name string) bool { return strings.ContainsAny(name, "*>") }
-
-// matches reports whether a channel matches a pattern: * is one token, > one or more at the end.
-func matches(pattern, channel string) bool {
-	for {
-		p, patterns, more := strings.Cut(pattern, ".")
-		if p == ">" {
-			return true
-		}
-		c, channels, further := strings.Cut(channel, ".")
-		if p != "*" && p != c {
-			return false
-		}
-		if !more || !further {
-			return more == further
-		}
-		pattern, channel = patterns, channels
-	}
 }
