@@ -380,7 +380,13 @@ func TestDataLost(t *testing.T) {
 			}
 		}
 	}
-	if q := say(t, b, "x", "new"); q.Number != 1 {
+	var q *longwire.Publication
+	eventually(t, "a publication, once the connection is there again", func() (ok bool) {
+		var err error
+		q, err = publish(t, b, &longwire.Publication{Channel: "x", Data: []byte("new")})
+		return wire.CodeOf(err) != wire.CodeUnavailable
+	})
+	if q == nil || q.Number != 1 {
 		t.Errorf("after the loss: %+v", q)
 	}
 	if got := wa.hears(6)[5]; got != "1:x=new" {
