@@ -24,6 +24,9 @@ type backoff struct {
 const (
 	backoffFirst = 500 * time.Millisecond
 	backoffMost  = 20 * time.Second
+
+	drainLeast = 500 * time.Millisecond
+	drainMost  = 5 * time.Second
 )
 
 // lived hears how long the last link was there.
@@ -45,8 +48,11 @@ func (b *backoff) next(err error) (time.Duration, bool) {
 		if !e.Retryable() {
 			return 0, false
 		}
-		if e.Retry > 0 {
+		switch {
+		case e.Retry > 0:
 			return e.Retry, true
+		case e.Code == wire.CodeDraining: // a WebSocket's close has no place for a time (docs/protocol.md, section 5.6)
+			return min(cmp.Or(b.most, backoffMost), drainLeast+rand.N(drainMost-drainLeast)), true
 		}
 	}
 	return rand.N(most), true

@@ -65,7 +65,7 @@ func checkToken(name, token string) error {
 		return Errorf(CodeBadChannel, "channel %.80q has an empty token; put 1 to %d characters between dots", name, MaxToken)
 	case len(token) > MaxToken:
 		return Errorf(CodeBadChannel, "channel %.80q has a token of %d bytes; %d are the most", name, len(token), MaxToken)
-	case token == "*":
+	case token == "*", token == ">" && strings.IndexByte(name, '>') == len(name)-1:
 		return Errorf(CodeBadChannel, "%.80q is a pattern; a single channel is needed here", name)
 	case token == ">":
 		return Errorf(CodeBadChannel, "%.80q has > where it cannot stand; only a pattern has it, as its last token", name)

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -16,7 +17,10 @@ func WriteProblem(w http.ResponseWriter, status int, e *Error) {
 		status = e.Code.Status()
 	}
 	// There is no `type`: without one a problem is what its status and its code say.
-	body, err := json.Marshal(struct {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false) // it is read by people, too, and never as HTML
+	err := enc.Encode(struct {
 		Code   Code   `json:"code"`
 		Title  string `json:"title"`
 		Status int    `json:"status"`
@@ -27,12 +31,12 @@ func WriteProblem(w http.ResponseWriter, status int, e *Error) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
-	h.Set("Content-Length", strconv.Itoa(len(body)+1))
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if e.Retry > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64((e.Retry+time.Second-1)/time.Second), 10))
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a client that is gone needs no answer
+	_, _ = w.Write(body.Bytes()) // a client that is gone needs no answer
 }

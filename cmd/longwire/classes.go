@@ -30,12 +30,25 @@ type classes []server.Class
 
 // A classEntry is one class as it is written.
 type classEntry struct {
-	Name     string         `yaml:"name"`
-	Channels []string       `yaml:"channels"`
-	Count    *int           `yaml:"count"`
-	Age      *time.Duration `yaml:"age"`
-	Bytes    *size          `yaml:"bytes"`
-	Memory   bool           `yaml:"memory"`
+	Name     string   `yaml:"name"`
+	Channels []string `yaml:"channels"`
+	Count    *int     `yaml:"count"`
+	Age      *age     `yaml:"age"`
+	Bytes    *size    `yaml:"bytes"`
+	Memory   bool     `yaml:"memory"`
+}
+
+// An age is a duration such as 168h, or 0.
+type age time.Duration
+
+// UnmarshalYAML reads an age.
+func (a *age) UnmarshalYAML(n *yaml.Node) error {
+	d, err := time.ParseDuration(n.Value) // which takes 0, too
+	if err != nil {
+		return fmt.Errorf("%q is no age; write a duration such as 90s, 10m or 168h, or 0 for as long as there is room", n.Value)
+	}
+	*a = age(d)
+	return nil
 }
 
 // UnmarshalYAML reads a size.
@@ -86,13 +99,13 @@ func (e *classEntry) class() (k server.Class, err error) {
 	case e.Count != nil && *e.Count < 0:
 		return k, fmt.Errorf("retention class %q has a count of %d; write how many publications of a channel are kept, 0 for none", e.Name, *e.Count)
 	case e.Age != nil && *e.Age < 0:
-		return k, fmt.Errorf("retention class %q has an age of %v; write how long publications are kept, 0 for as long as there is room", e.Name, *e.Age)
+		return k, fmt.Errorf("retention class %q has an age of %v; write how long publications are kept, 0 for as long as there is room", e.Name, time.Duration(*e.Age))
 	}
 	if e.Count != nil {
 		k.Count = orNever(*e.Count)
 	}
 	if e.Age != nil {
-		k.Age = orNever(*e.Age)
+		k.Age = orNever(time.Duration(*e.Age))
 	}
 	if e.Bytes != nil {
 		k.Bytes = int64(orNever(*e.Bytes))

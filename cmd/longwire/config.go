@@ -76,5 +76,10 @@ func (r fileResolver) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (a
 			return nil, nil
 		}
 	}
-	return r[flag.Name], nil
+	switch v := r[flag.Name].(type) {
+	case int, float64: // a number is what its text is, also where a flag takes units
+		return fmt.Sprint(v), nil
+	default:
+		return v, nil
+	}
 }
