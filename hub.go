@@ -1,6 +1,7 @@
 package longwire
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -24,9 +25,10 @@ type hub struct {
 	mu sync.Mutex
 	// Guarded by mu; in and bytes are also read, and scheduled is cleared, by the loop.
 	in        []entry
-	bytes     int  // of in
-	scheduled bool // a task of the hub waits for its loop
-	skipped   bool // in was full: publications were not put there
+	bytes     int                 // of in
+	scheduled bool                // a task of the hub waits for its loop
+	skipped   bool                // in was full: publications that history has were not put there
+	dropped   map[dropping]uint64 // of the others, how many were not put there either; nil mostly
 
 	// Owned by the loop.
 	batch   []entry // taken from in
@@ -55,6 +57,9 @@ type entry struct {
 // loose reports whether the number is that of what was before: see event.
 func (e *entry) loose() bool { return e.e.loose() }
 
+// bytes is what the entry counts for.
+func (e *entry) bytes() int { return len(e.m.data) + entryBytes }
+
 // before is the place in the order before an entry.
 func (e *entry) before() uint64 {
 	if e.loose() {
@@ -71,13 +76,44 @@ const (
 
 // put appends an entry. With mu held.
 func (h *hub) put(e entry) {
-	n := len(e.m.data) + entryBytes
-	if h.skipped || h.bytes+n > h.node.opts.bounds.inbox && h.bytes > 0 {
-		h.skipped = true // and all that follows, so that none overtakes
-		return
+	most := h.node.opts.bounds.inbox
+	if !h.skipped && h.bytes+e.bytes() > most && h.bytes > 0 {
+		h.skip()
 	}
-	h.bytes += n
-	h.in = append(h.in, e)
+	if h.skipped && !e.loose() {
+		return // and all that follows, so that none overtakes
+	}
+	h.bytes += e.bytes()
+	for h.in = append(h.in, e); h.bytes > most && len(h.in) > 1; {
+		h.drop()
+	}
+}
+
+// skip leaves to history what it has. With mu held.
+func (h *hub) skip() {
+	h.skipped = true
+	h.in = slices.DeleteFunc(h.in, func(e entry) bool { return !e.loose() })
+	h.bytes = 0
+	for i := range h.in {
+		h.bytes += h.in[i].bytes()
+	}
+}
+
+// A dropping is what was dropped of a list, by a policy.
+type dropping struct {
+	list   *list
+	policy Policy
+}
+
+// drop drops the oldest of what history does not have. With mu held.
+func (h *hub) drop() {
+	e := h.in[0]
+	h.in[0] = entry{}
+	h.in, h.bytes = h.in[1:], h.bytes-e.bytes()
+	if h.dropped == nil {
+		h.dropped = map[dropping]uint64{}
+	}
+	h.dropped[dropping{e.list, h.node.behind(e.e.p.Channel)}]++
 }
 
 // wake sees to it that the hub's task runs.
@@ -110,9 +146,9 @@ func (h *hub) Run(time.Time) {
 func (h *hub) take() bool {
 	posted := h.node.frontier() // first: what was posted by then is in the queue
 	h.mu.Lock()
-	in, skipped := h.in, h.skipped
-	h.in, h.bytes, h.skipped = h.spare, 0, false
-	h.scheduled = len(in) > 0 && !skipped
+	in, skipped, dropped := h.in, h.skipped, h.dropped
+	h.in, h.bytes, h.skipped, h.dropped = h.spare, 0, false, nil
+	h.scheduled = len(in) > 0
 	h.mu.Unlock()
 	h.spare = nil
 	if cap(h.batch) <= keepBatch {
@@ -121,9 +157,13 @@ func (h *hub) take() bool {
 	}
 	h.batch, h.at, h.end = in, 0, 0
 	if skipped {
-		// What was skipped is in history. So is what was not, and in order.
+		// What was skipped is in history. What is not waits for each by itself.
 		h.node.fallBehind(h)
-		h.at = len(in)
+		for d, n := range dropped {
+			for _, t := range d.list.subs {
+				t.session.lose(t, d.policy, n)
+			}
+		}
 	} else if n := len(in); n > 0 && in[n-1].number > posted.number {
 		posted = frontier{in[n-1].number, in[n-1].e.marks}
 	}
@@ -159,7 +199,7 @@ func (h *hub) hand(served int) (int, bool) {
 func (h *hub) begin(l *list) {
 	bytes := 0
 	for h.end = h.at; h.end < len(h.batch) && h.batch[h.end].list == l; h.end++ {
-		n := len(h.batch[h.end].m.data) + entryBytes
+		n := h.batch[h.end].bytes()
 		if h.end > h.at && bytes+n > runBytes {
 			break
 		}
@@ -266,7 +306,7 @@ func (h *hub) ahead(s *Session) {
 // restart ends all links, and forgets what was to be handed out: the order of numbers has begun again.
 func (h *hub) restart() {
 	h.mu.Lock()
-	h.in, h.bytes, h.skipped = nil, 0, false
+	h.in, h.bytes, h.skipped, h.dropped = nil, 0, false, nil
 	h.mu.Unlock()
 	h.batch, h.at, h.end, h.joined = nil, 0, 0, nil
 	h.horizon = 0

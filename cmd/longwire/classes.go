@@ -24,6 +24,7 @@ import (
 //	  - name: cursors
 //	    channels: ["cursor.*"]
 //	    count: 0
+//	    behind: latest
 //
 // What is not said is as for all other channels by default.
 type classes []server.Class
@@ -36,6 +37,7 @@ type classEntry struct {
 	Age      *time.Duration `yaml:"age"`
 	Bytes    *size          `yaml:"bytes"`
 	Memory   bool           `yaml:"memory"`
+	Behind   *server.Policy `yaml:"behind"`
 }
 
 // UnmarshalYAML reads a size.
@@ -64,7 +66,7 @@ func parseClasses(text string) (classes, error) {
 	d := yaml.NewDecoder(strings.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(&entries); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("history is a list of retention classes, each with name, channels and any of count, age, bytes, memory (%w)", err)
+		return nil, fmt.Errorf("history is a list of retention classes, each with name, channels and any of count, age, bytes, memory, behind (%w)", err)
 	}
 	list := make(classes, 0, len(entries))
 	for _, e := range entries {
@@ -87,6 +89,12 @@ func (e *classEntry) class() (k server.Class, err error) {
 		return k, fmt.Errorf("retention class %q has a count of %d; write how many publications of a channel are kept, 0 for none", e.Name, *e.Count)
 	case e.Age != nil && *e.Age < 0:
 		return k, fmt.Errorf("retention class %q has an age of %v; write how long publications are kept, 0 for as long as there is room", e.Name, *e.Age)
+	}
+	if e.Behind != nil {
+		if e.Count == nil || *e.Count > 0 {
+			return k, fmt.Errorf("retention class %q has history, from which those who are behind are served; write behind only with count: 0", e.Name)
+		}
+		k.Behind = *e.Behind
 	}
 	if e.Count != nil {
 		k.Count = orNever(*e.Count)
