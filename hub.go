@@ -1,7 +1,6 @@
 package longwire
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -25,10 +24,10 @@ type hub struct {
 	mu sync.Mutex
 	// Guarded by mu; in and bytes are also read, and scheduled is cleared, by the loop.
 	in        []entry
-	bytes     int                 // of in
-	scheduled bool                // a task of the hub waits for its loop
-	skipped   bool                // in was full: publications that history has were not put there
-	dropped   map[dropping]uint64 // of the others, how many were not put there either; nil mostly
+	bytes     int         // of in
+	scheduled bool        // a task of the hub waits for its loop
+	skipped   bool        // in was full: what followed was not put there
+	kept      keptEntries // of that
 
 	// Owned by the loop.
 	batch   []entry // taken from in
@@ -76,44 +75,15 @@ const (
 
 // put appends an entry. With mu held.
 func (h *hub) put(e entry) {
-	most := h.node.opts.bounds.inbox
-	if !h.skipped && h.bytes+e.bytes() > most && h.bytes > 0 {
-		h.skip()
+	if n := h.bytes + e.bytes(); !h.skipped && (n <= h.node.opts.bounds.inbox || h.bytes == 0) {
+		h.bytes = n
+		h.in = append(h.in, e)
+		return
 	}
-	if h.skipped && !e.loose() {
-		return // and all that follows, so that none overtakes
+	h.skipped = true // and all that follows, so that none overtakes
+	if e.loose() {
+		h.kept.add(h.node, e)
 	}
-	h.bytes += e.bytes()
-	for h.in = append(h.in, e); h.bytes > most && len(h.in) > 1; {
-		h.drop()
-	}
-}
-
-// skip leaves to history what it has. With mu held.
-func (h *hub) skip() {
-	h.skipped = true
-	h.in = slices.DeleteFunc(h.in, func(e entry) bool { return !e.loose() })
-	h.bytes = 0
-	for i := range h.in {
-		h.bytes += h.in[i].bytes()
-	}
-}
-
-// A dropping is what was dropped of a list, by a policy.
-type dropping struct {
-	list   *list
-	policy Policy
-}
-
-// drop drops the oldest of what history does not have. With mu held.
-func (h *hub) drop() {
-	e := h.in[0]
-	h.in[0] = entry{}
-	h.in, h.bytes = h.in[1:], h.bytes-e.bytes()
-	if h.dropped == nil {
-		h.dropped = map[dropping]uint64{}
-	}
-	h.dropped[dropping{e.list, h.node.behind(e.e.p.Channel)}]++
 }
 
 // wake sees to it that the hub's task runs.
@@ -142,13 +112,18 @@ func (h *hub) Run(time.Time) {
 	}
 }
 
-// take takes the next batch.
+// take takes the next batch. Behind one at whose end publications were skipped all fall behind.
 func (h *hub) take() bool {
 	posted := h.node.frontier() // first: what was posted by then is in the queue
 	h.mu.Lock()
-	in, skipped, dropped := h.in, h.skipped, h.dropped
-	h.in, h.bytes, h.skipped, h.dropped = h.spare, 0, false, nil
+	in, behind, kept := h.in, false, keptEntries{}
+	h.in, h.bytes = h.spare, 0
 	h.scheduled = len(in) > 0
+	if h.skipped && len(in) == 0 {
+		behind, kept = true, h.kept
+		h.skipped, h.kept = false, keptEntries{}
+	}
+	skipped := h.skipped
 	h.mu.Unlock()
 	h.spare = nil
 	if cap(h.batch) <= keepBatch {
@@ -156,19 +131,15 @@ func (h *hub) take() bool {
 		h.spare = h.batch[:0]
 	}
 	h.batch, h.at, h.end = in, 0, 0
-	if skipped {
-		// What was skipped is in history. What is not waits for each by itself.
-		h.node.fallBehind(h)
-		for d, n := range dropped {
-			for _, t := range d.list.subs {
-				t.session.lose(t, d.policy, n)
-			}
-		}
-	} else if n := len(in); n > 0 && in[n-1].number > posted.number {
+	if behind {
+		h.node.fallBehind(h) // what was skipped is in history
+		kept.spread()
+	}
+	if n := len(in); n > 0 && (skipped || in[n-1].number > posted.number) {
 		posted = frontier{in[n-1].number, in[n-1].e.marks}
 	}
 	h.reach(posted)
-	return h.at < len(in)
+	return len(in) > 0
 }
 
 // hand gives the current run to its subscribers, or begins the next one. It
@@ -306,7 +277,7 @@ func (h *hub) ahead(s *Session) {
 // restart ends all links, and forgets what was to be handed out: the order of numbers has begun again.
 func (h *hub) restart() {
 	h.mu.Lock()
-	h.in, h.bytes, h.skipped, h.dropped = nil, 0, false, nil
+	h.in, h.bytes, h.skipped, h.kept = nil, 0, false, keptEntries{}
 	h.mu.Unlock()
 	h.batch, h.at, h.end, h.joined = nil, 0, 0, nil
 	h.horizon = 0

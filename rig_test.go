@@ -50,7 +50,7 @@ func newRig(t *testing.T, o longwire.Options) *rig {
 		o.Log = quiet
 	}
 	if d, ok := o.Broker.(deep); ok || o.Broker == nil && *partitions > 1 { // a broker belongs to one bubble
-		o.Broker = longwire.NewMemory(&longwire.MemoryOptions{Count: d.keeps, Partitions: *partitions})
+		o.Broker = longwire.NewMemory(&longwire.MemoryOptions{Count: d.keeps, Behind: d.behind, Classes: d.classes, Partitions: max(*partitions, d.parts)})
 	}
 	n, err := longwire.New(&o)
 	if err != nil {
@@ -87,7 +87,10 @@ func newRig(t *testing.T, o longwire.Options) *rig {
 // deep stands in options for a memory broker that keeps so many of each channel.
 type deep struct {
 	longwire.Broker
-	keeps int
+	keeps   int
+	behind  longwire.Policy
+	classes []longwire.Class
+	parts   int
 }
 
 // serve opens all doors.

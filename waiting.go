@@ -32,11 +32,14 @@ type waitingEvent struct {
 // A waitingLoad is what waits by one policy.
 type waitingLoad struct{ n, bytes int }
 
-// What may wait by one policy: as much as a link queues, or one message.
+// What may wait by one policy, or for a hub that skips: as much as a link queues, or one message.
 const (
 	maxWaiting      = 64
 	maxWaitingBytes = wire.MaxQueuedOut
 )
+
+func (l *waitingLoad) add(bytes int)    { l.n, l.bytes = l.n+1, l.bytes+bytes }
+func (l *waitingLoad) remove(bytes int) { l.n, l.bytes = l.n-1, l.bytes-bytes }
 
 func (l *waitingLoad) over() bool { return l.n > maxWaiting || l.bytes > maxWaitingBytes && l.n > 1 }
 
@@ -78,15 +81,13 @@ func (x *waitingEvent) follows(o waitingEvent) bool {
 
 func (w *waiting) add(x waitingEvent) {
 	w.list = append(w.list, x)
-	w.loads[x.policy].n++
-	w.loads[x.policy].bytes += x.cost
+	w.loads[x.policy].add(x.cost)
 }
 
 func (w *waiting) remove(i int) waitingEvent {
 	x := w.list[i]
 	w.list = slices.Delete(w.list, i, i+1)
-	w.loads[x.policy].n--
-	w.loads[x.policy].bytes -= x.cost
+	w.loads[x.policy].remove(x.cost)
 	return x
 }
 
