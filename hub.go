@@ -75,7 +75,8 @@ const (
 
 // put appends an entry. With mu held.
 func (h *hub) put(e entry) {
-	if n := h.bytes + e.bytes(); !h.skipped && (n <= h.node.opts.bounds.inbox || h.bytes == 0) {
+	more := len(h.in) == 0 || h.in[len(h.in)-1].e == e.e // for another list: none or all
+	if n := h.bytes + e.bytes(); !h.skipped && (more || n <= h.node.opts.bounds.inbox) {
 		h.bytes = n
 		h.in = append(h.in, e)
 		return
