@@ -55,6 +55,7 @@ func (s *Session) leaveLine() {
 	s.pushOn()
 	s.flags &^= sFull | sOver | sHeld
 	if m := s.more; m != nil {
+		m.waiting.giveUp()
 		if m.catch.stop != nil {
 			m.catch.stop()
 		}

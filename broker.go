@@ -26,9 +26,9 @@ type Broker interface {
 	// one for each partition, have no publications and say where the feed begins.
 	// Sink is called by one goroutine at a time for a partition, which may be anybody's who
 	// publishes, so it must not block; it may publish. A publication can be read
-	// before sink hears of it. Those of channels without history may have the number
-	// zero; they can be missed, and are told in the order in which each publisher
-	// published them.
+	// before sink hears of it. Those of channels without history have the number
+	// zero, or else no [Policy] is heeded; they can be missed, and are told in the order in which each publisher
+	// published them. A broker says by a method Behind(channel string) Policy what a channel's policy is.
 	Follow(ctx context.Context, sink func(Feed)) error
 	// Read walks publications of a partition in the order of their numbers, up to
 	// the last there was when it began. What is not within history is told first:

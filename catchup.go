@@ -43,6 +43,7 @@ type gap struct {
 	sub      *sub
 	after    Position // where it stood, or was said to stand
 	position Position // where it goes on
+	lost     uint64   // how many publications; zero if that is not known
 }
 
 const windowRounds = 8 // before others have their turn
@@ -61,6 +62,7 @@ func (m *more) forget(t *sub) {
 		return
 	}
 	delete(m.untold, t)
+	m.waiting.forget(t)
 	if !t.catches() {
 		return
 	}
@@ -110,31 +112,35 @@ func (c *catching) drop(t *sub) {
 	}
 }
 
-// live makes all that catch up live: they had everything up to number.
+// live makes all that catch up live: they had everything up to number. What history does not
+// have of the time until then is told and sent.
 func (s *Session) live(number uint64) {
-	var missed []gap
+	now, m := s.hub.loop.Now(), s.more
+	gaps := s.missed(now)
 	for _, t := range s.subs {
 		if t.catches() {
-			if t.flags&subMissed != 0 {
-				at := s.placeOf(t, s.hub.loop.Now())
-				missed = append(missed, gap{t, at, at})
-			}
-			t.flags &^= subCatching | subReading | subMissed
+			t.flags &^= subCatching | subReading
 			t.after = max(t.after, number)
 		}
 	}
-	s.tellGaps(s.hub.loop.Now(), missed)
+	m.catch.n, m.catch.only, m.catch.lost, m.catch.spots = 0, nil, nil, nil
+	m.nowTold(s.hub, number, now)
+	s.tellGaps(now, gaps)
+	s.sendWaiting(now)
 	if s.line != nil {
 		if w, ok := s.line.link.(waker); ok {
 			w.Wake() // a poll may wait for nothing else
 		}
 	}
-	m := s.more
-	m.catch.n, m.catch.only, m.catch.lost, m.catch.spots = 0, nil, nil, nil
-	m.nowTold(s.hub, number, s.hub.loop.Now())
-	if m.untold == nil && m.queue == nil && m.posts == nil && m.away == nil && m.number == 0 && !m.catch.posted && !m.catch.reading && m.catch.first == nil {
+	if m.idle() {
 		s.more = nil
 	}
+}
+
+// idle reports whether nothing is in m.
+func (m *more) idle() bool {
+	return m.untold == nil && m.queue == nil && m.posts == nil && m.away == nil && m.number == 0 && m.pushed == nil && len(m.waiting.list) == 0 &&
+		m.catch.n == 0 && !m.catch.posted && !m.catch.reading && m.catch.first == nil
 }
 
 // fallBehind notes that the link has no room: live subscriptions are so no
@@ -207,7 +213,7 @@ func (s *Session) catchUp(now time.Time) {
 	}
 	c := &s.more.catch
 	switch {
-	case c.reading || c.posted || s.line == nil || s.flags&(sFull|sEnded) != 0:
+	case c.reading || c.posted || s.line == nil || s.line.deaf || s.flags&(sFull|sEnded) != 0:
 	case len(c.first) > 0:
 		s.readFirst(now)
 	case s.flags&sHeld != 0:
@@ -428,9 +434,11 @@ func (s *Session) placeOf(t *sub, now time.Time) Position {
 func (s *Session) tellGaps(now time.Time, gaps []gap) {
 	for i, g := range gaps {
 		var at Position
-		if i == len(gaps)-1 && s.more.catching() == len(s.subs) {
+		if n := s.more.catching(); i == len(gaps)-1 && (n == 0 || n == len(s.subs)) {
 			at = s.position(now)
 		}
+		g.sub.flags &^= subMissed
+		delete(s.more.waiting.dropped, g.sub)
 		s.tell(appendGap(nil, g), at)
 	}
 }

@@ -2,6 +2,7 @@ package longwire
 
 import (
 	"hash/fnv"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,9 @@ type Class struct {
 	Bytes int64
 	// Memory keeps the class in memory, whatever the broker: it is gone after a restart.
 	Memory bool
+	// Behind is for channels without history: what becomes of publications for whom the
+	// link is behind. Zero drops the oldest of those that wait.
+	Behind Policy
 }
 
 // KeepsHistory reports whether channels of the class have history.
@@ -75,6 +79,9 @@ func NewLayout(classes []Class, each int) (*Layout, error) {
 }
 
 func (c *Class) check() error {
+	if c.Behind >= policies {
+		return wire.Errorf(wire.CodeBadRequest, "retention class %s: there is no policy %d", c.Name, c.Behind)
+	}
 	if c.Name == "" || len(c.Name) > 32 || strings.Trim(c.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		return wire.Errorf(wire.CodeBadRequest, "%.80q is no name for a retention class; it is 1 to 32 of a-z, 0-9 and -", c.Name)
 	}
@@ -119,6 +126,17 @@ func (l *Layout) Class(partition int) Class { return l.classes[partition/l.each]
 
 // ClassOf returns the class of a channel.
 func (l *Layout) ClassOf(channel string) Class { return l.classes[l.classOf(channel)] }
+
+// Keeps reports whether a channel has history, or whether some do that match a pattern.
+func (l *Layout) Keeps(name string) bool {
+	if isPattern(name) {
+		return slices.ContainsFunc(l.classes, func(c Class) bool { return c.KeepsHistory() })
+	}
+	return l.classes[l.classOf(name)].KeepsHistory()
+}
+
+// Behind returns the policy of a channel without history.
+func (l *Layout) Behind(channel string) Policy { return l.classes[l.classOf(channel)].Behind }
 
 // Each returns how many partitions each class has.
 func (l *Layout) Each() int { return l.each }

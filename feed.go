@@ -225,7 +225,7 @@ func (n *Node) eventIn(p *Publication, number uint64, m *marks) *event {
 }
 
 // loose reports whether a publication has no number: its channel has no history, so it is
-// told to those who are live, and to nobody else.
+// told to those who are live, and waits a little for those who are not (waiting.go).
 func (e *event) loose() bool { return e.p.Number == 0 }
 
 // message returns the message for the subscribers of a topic.

@@ -24,9 +24,10 @@ type hub struct {
 	mu sync.Mutex
 	// Guarded by mu; in and bytes are also read, and scheduled is cleared, by the loop.
 	in        []entry
-	bytes     int  // of in
-	scheduled bool // a task of the hub waits for its loop
-	skipped   bool // in was full: publications were not put there
+	bytes     int         // of in
+	scheduled bool        // a task of the hub waits for its loop
+	skipped   bool        // in was full: what followed was not put there
+	kept      keptEntries // of that
 
 	// Owned by the loop.
 	batch   []entry // taken from in
@@ -55,6 +56,9 @@ type entry struct {
 // loose reports whether the number is that of what was before: see event.
 func (e *entry) loose() bool { return e.e.loose() }
 
+// bytes is what the entry counts for.
+func (e *entry) bytes() int { return len(e.m.data) + entryBytes }
+
 // before is the place in the order before an entry.
 func (e *entry) before() uint64 {
 	if e.loose() {
@@ -71,13 +75,16 @@ const (
 
 // put appends an entry. With mu held.
 func (h *hub) put(e entry) {
-	n := len(e.m.data) + entryBytes
-	if h.skipped || h.bytes+n > h.node.opts.bounds.inbox && h.bytes > 0 {
-		h.skipped = true // and all that follows, so that none overtakes
+	more := len(h.in) == 0 || h.in[len(h.in)-1].e == e.e // for another list: none or all
+	if n := h.bytes + e.bytes(); !h.skipped && (more || n <= h.node.opts.bounds.inbox) {
+		h.bytes = n
+		h.in = append(h.in, e)
 		return
 	}
-	h.bytes += n
-	h.in = append(h.in, e)
+	h.skipped = true // and all that follows, so that none overtakes
+	if e.loose() {
+		h.kept.add(h.node, e)
+	}
 }
 
 // wake sees to it that the hub's task runs.
@@ -106,13 +113,18 @@ func (h *hub) Run(time.Time) {
 	}
 }
 
-// take takes the next batch.
+// take takes the next batch. Behind one at whose end publications were skipped all fall behind.
 func (h *hub) take() bool {
 	posted := h.node.frontier() // first: what was posted by then is in the queue
 	h.mu.Lock()
-	in, skipped := h.in, h.skipped
-	h.in, h.bytes, h.skipped = h.spare, 0, false
-	h.scheduled = len(in) > 0 && !skipped
+	in, behind, kept := h.in, false, keptEntries{}
+	h.in, h.bytes = h.spare, 0
+	h.scheduled = len(in) > 0
+	if h.skipped && len(in) == 0 {
+		behind, kept = true, h.kept
+		h.skipped, h.kept = false, keptEntries{}
+	}
+	skipped := h.skipped
 	h.mu.Unlock()
 	h.spare = nil
 	if cap(h.batch) <= keepBatch {
@@ -120,15 +132,15 @@ func (h *hub) take() bool {
 		h.spare = h.batch[:0]
 	}
 	h.batch, h.at, h.end = in, 0, 0
-	if skipped {
-		// What was skipped is in history. So is what was not, and in order.
-		h.node.fallBehind(h)
-		h.at = len(in)
-	} else if n := len(in); n > 0 && in[n-1].number > posted.number {
+	if behind {
+		h.node.fallBehind(h) // what was skipped is in history
+		kept.spread()
+	}
+	if n := len(in); n > 0 && (skipped || in[n-1].number > posted.number) {
 		posted = frontier{in[n-1].number, in[n-1].e.marks}
 	}
 	h.reach(posted)
-	return h.at < len(in)
+	return len(in) > 0
 }
 
 // hand gives the current run to its subscribers, or begins the next one. It
@@ -159,7 +171,7 @@ func (h *hub) hand(served int) (int, bool) {
 func (h *hub) begin(l *list) {
 	bytes := 0
 	for h.end = h.at; h.end < len(h.batch) && h.batch[h.end].list == l; h.end++ {
-		n := len(h.batch[h.end].m.data) + entryBytes
+		n := h.batch[h.end].bytes()
 		if h.end > h.at && bytes+n > runBytes {
 			break
 		}
@@ -266,7 +278,7 @@ func (h *hub) ahead(s *Session) {
 // restart ends all links, and forgets what was to be handed out: the order of numbers has begun again.
 func (h *hub) restart() {
 	h.mu.Lock()
-	h.in, h.bytes, h.skipped = nil, 0, false
+	h.in, h.bytes, h.skipped, h.kept = nil, 0, false, keptEntries{}
 	h.mu.Unlock()
 	h.batch, h.at, h.end, h.joined = nil, 0, 0, nil
 	h.horizon = 0

@@ -23,8 +23,10 @@ type MemoryOptions struct {
 	// KeyWindow is how long a key is remembered; never longer than Age. Zero means
 	// 2 minutes, negative that keys mean nothing.
 	KeyWindow time.Duration
-	// Classes are the retention classes; then Count, Age and Bytes are theirs. None means
-	// one class of the three above. Memory and Name mean nothing here.
+	// Behind is for channels without history, as in [Class].
+	Behind Policy
+	// Classes are the retention classes; then Count, Age, Bytes and Behind are theirs. None means
+	// one class of the four above. Memory and Name mean nothing here.
 	Classes []Class
 	// Partitions is how many there are of each class. Zero means one.
 	Partitions int
@@ -71,6 +73,7 @@ func newMemory(o MemoryOptions, epoch uint32, partition int) *memory {
 	return &memory{
 		epoch:     epoch,
 		partition: partition,
+		behind:    o.Behind,
 		start:     time.Now(),
 		log:       newMemLog(&o),
 		keys:      newMemKeys(&o),
@@ -120,6 +123,7 @@ type memory struct {
 	// Immutable.
 	epoch     uint32
 	partition int
+	behind    Policy
 	start     time.Time
 	closed    chan struct{} // closed by Close, with mu held
 	log       *memLog       // what it holds is guarded by mu
@@ -182,7 +186,9 @@ func (m *memory) take(p *Publication, sum *memSum) (*Publication, error) {
 	}
 	m.lead = max(m.lead, p.Time.Sub(m.start.Round(0).Add(at)))
 	p.Partition, p.Epoch = m.partition, m.epoch
-	m.log.add(p, at)
+	if m.Keeps(p.Channel) {
+		m.log.add(p, at)
+	}
 	if m.keys.use(p) {
 		m.keys.add(p, sum, at)
 	}
@@ -222,8 +228,12 @@ func (m *memory) Forget(ctx context.Context, channel string) error {
 	}
 }
 
-// Keeps reports whether the broker keeps history of a channel.
+// Keeps reports whether channels have history. Without it publications have no numbers:
+// they are told, and there is nothing to know of them later.
 func (m *memory) Keeps(string) bool { return m.log.keep > 0 }
+
+// Behind returns the policy of channels without history.
+func (m *memory) Behind(string) Policy { return m.behind }
 
 // Close lets those hear that have published, and ends following. It must not be
 // called by a done or a sink: it waits for them.

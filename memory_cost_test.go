@@ -11,35 +11,40 @@ import (
 func TestMemoryCost(t *testing.T) {
 	const n = 20_000
 	for _, tt := range []struct {
-		name string
-		o    MemoryOptions
-		p    func(i int) *Publication
+		name   string
+		o      MemoryOptions
+		p      func(i int) *Publication
+		forget bool
 	}{
 		{"publications", MemoryOptions{}, func(i int) *Publication {
 			return &Publication{Channel: fmt.Sprint("chat.room", i%100), Data: make([]byte, 128)}
-		}},
+		}, false},
 		{"full rings", MemoryOptions{Count: 255}, func(i int) *Publication {
 			return &Publication{Channel: fmt.Sprint("chat.room", i%100), Data: make([]byte, 128)}
-		}},
+		}, false},
 		{"channels", MemoryOptions{}, func(i int) *Publication {
 			return &Publication{Channel: fmt.Sprint("chat.room", i)}
-		}},
-		{"channels that lost all", MemoryOptions{Count: -1}, func(i int) *Publication {
+		}, false},
+		{"channels that lost all", MemoryOptions{}, func(i int) *Publication {
 			return &Publication{Channel: fmt.Sprint("chat.room", i)}
-		}},
+		}, true},
 		{"keys", MemoryOptions{Count: -1}, func(i int) *Publication {
 			return &Publication{Channel: "a", Key: fmt.Sprint("key number ", i)}
-		}},
+		}, false},
 		{"headers", MemoryOptions{}, func(i int) *Publication {
 			return &Publication{Channel: fmt.Sprint("chat.room", i%100), Headers: map[string]string{"a": fmt.Sprint(i), "b": fmt.Sprint(i)}}
-		}},
+		}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := NewMemory(&tt.o).(*memory)
 			defer m.Close(t.Context())
 			before := memHeap()
 			for i := range n {
-				m.Publish(tt.p(i), func(*Publication, error) {})
+				p := tt.p(i)
+				m.Publish(p, func(*Publication, error) {})
+				if tt.forget {
+					_ = m.Forget(t.Context(), p.Channel)
+				}
 			}
 			took, counted := memHeap()-before, m.log.bytes+m.keys.bytes
 			t.Logf("%d bytes each; %d are counted", took/n, counted/n)

@@ -181,7 +181,7 @@ func (f *memFeed) gather() {
 			break
 		}
 		if it.fresh {
-			f.last = it.p.Number
+			f.last = max(f.last, it.p.Number)
 			if f.told == nil && len(f.followers) > 0 {
 				f.told = make([]*Publication, 0, most)
 			}

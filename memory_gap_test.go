@@ -104,6 +104,15 @@ func TestMemoryGap(t *testing.T) {
 			{"*", 2, "a3 a4 b5"},
 		}},
 		{"no history", MemoryOptions{Count: -1}, func(t *testing.T, m *memory) { memPut(t, m, "a b a") }, []look{
+			{"a", 0, ""},
+			{"*", 1, ""},
+			{"a", foreign, ""},
+		}},
+		{"all forgotten", MemoryOptions{}, func(t *testing.T, m *memory) {
+			memPut(t, m, "a b a")
+			m.Forget(t.Context(), "a")
+			m.Forget(t.Context(), "b")
+		}, []look{
 			{"a", 3, ""},
 			{"a", 2, "a!3"},
 			{"b", 2, ""},
@@ -114,10 +123,13 @@ func TestMemoryGap(t *testing.T) {
 			{"b.*", 0, ""},
 			{"a", foreign, "a!3"},
 		}},
-		{"no history, long ago", MemoryOptions{Count: -1, Age: time.Hour}, func(t *testing.T, m *memory) {
+		{"all forgotten, long ago", MemoryOptions{Age: time.Hour}, func(t *testing.T, m *memory) {
 			memPut(t, m, "a b a")
+			m.Forget(t.Context(), "a")
+			m.Forget(t.Context(), "b")
 			time.Sleep(time.Hour)
 			memPut(t, m, "b")
+			m.Forget(t.Context(), "b")
 		}, []look{
 			{"a", 3, ""},
 			{"a", 2, "a!3"},

@@ -18,7 +18,7 @@ import (
 // Time is how long ago the broker began. All is guarded by the broker's lock.
 type memLog struct {
 	// Immutable.
-	keep     int           // publications of a channel
+	keep     int           // publications of a channel; zero: nothing is added
 	age      time.Duration // zero or less: for ever
 	maxBytes int64         // negative: no bound
 	maxGone  int64
@@ -99,20 +99,16 @@ func memHeaders(h map[string]string) (n int64) {
 
 func (ch *memChannel) cost() int64 { return int64(memChannelCost + len(ch.name)) }
 
-// add numbers p and keeps it, if anything is kept.
+// add numbers p and keeps it.
 func (l *memLog) add(p *Publication, at time.Duration) {
 	l.at = max(l.at, at) // whatever the clock does, the list is by age
 	l.last++
 	ch := l.channel(p.Channel)
 	p.Number, p.Channel = l.last, ch.name
-	if l.keep == 0 {
-		l.lose(ch, p.Number)
-	} else {
-		for ch.kept.n >= l.keep {
-			l.lose(ch, l.drop(ch))
-		}
-		l.append(p, ch)
+	for ch.kept.n >= l.keep {
+		l.lose(ch, l.drop(ch))
 	}
+	l.append(p, ch)
 	l.fit()
 }
 

@@ -26,7 +26,7 @@ var errMemPartition = wire.Errorf(wire.CodeBadRequest, "the broker has no such p
 func newMemParts(o *MemoryOptions, epoch uint32) Broker {
 	classes := o.Classes
 	if len(classes) == 0 {
-		classes = []Class{{Name: "default", Count: o.Count, Age: o.Age, Bytes: o.Bytes}}
+		classes = []Class{{Name: "default", Count: o.Count, Age: o.Age, Bytes: o.Bytes, Behind: o.Behind}}
 	}
 	each := o.Partitions
 	if each == 0 {
@@ -39,7 +39,7 @@ func newMemParts(o *MemoryOptions, epoch uint32) Broker {
 	b := &memParts{layout: layout, closed: make(chan struct{})}
 	for i := range layout.Partitions() {
 		c := layout.Class(i)
-		opts := MemoryOptions{Count: c.Count, Age: c.Age, Bytes: c.Bytes, KeyWindow: o.KeyWindow}
+		opts := MemoryOptions{Count: c.Count, Age: c.Age, Bytes: c.Bytes, KeyWindow: o.KeyWindow, Behind: c.Behind}
 		b.parts = append(b.parts, newMemory(opts.filled(), epoch, i))
 	}
 	if len(b.parts) == 1 {
@@ -105,8 +105,11 @@ func (b *memParts) Forget(ctx context.Context, channel string) error {
 	return b.part(channel).Forget(ctx, channel)
 }
 
-// Keeps reports whether the broker keeps history of a channel.
-func (b *memParts) Keeps(channel string) bool { return b.part(channel).Keeps(channel) }
+// Keeps reports whether a channel has history, or whether some that match a pattern do.
+func (b *memParts) Keeps(channel string) bool { return b.layout.Keeps(channel) }
+
+// Behind returns the policy of a channel without history.
+func (b *memParts) Behind(channel string) Policy { return b.layout.Behind(channel) }
 
 // Close closes all partitions, also if one takes longer than ctx.
 func (b *memParts) Close(ctx context.Context) error {

@@ -52,6 +52,12 @@ const memPage = 256
 // Read walks what was kept when it was begun.
 func (m *memory) Read(ctx context.Context, r *Range) iter.Seq2[*Publication, error] {
 	return func(yield func(*Publication, error) bool) {
+		if !m.Keeps("") {
+			if err := ctx.Err(); err != nil {
+				yield(nil, err)
+			}
+			return
+		}
 		rd := m.newRead(r)
 		for more := true; more; {
 			var err error

@@ -88,6 +88,7 @@ type Node struct {
 	front   atomic.Pointer[frontier]                  // that with its marks, if there are several partitions
 	ending  atomic.Bool                               // nobody new is taken
 	untold  atomic.Int64                              // ends of sessions that Disconnect has yet to hear of
+	dropped atomic.Uint64                             // by policies, once for each subscription
 
 	wg     sync.WaitGroup // the feed; Close waits for it
 	closed sync.Once

@@ -108,7 +108,7 @@ func (p *page) Run(now time.Time) {
 		if t := s.find(g.Channel); t != nil && t.reads() && c.standsIn(t, p.part) < max(g.After, g.Lost) && c.news(t, p.part, g.Lost) {
 			from := s.placeOf(t, now)
 			c.advance(t, p.part, g.After)
-			gaps = append(gaps, gap{t, from, s.placeOf(t, now)})
+			gaps = append(gaps, gap{sub: t, after: from, position: s.placeOf(t, now)})
 		}
 	}
 	s.tellGaps(now, gaps)

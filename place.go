@@ -187,7 +187,7 @@ func (n *Node) gapsIn(names []string, from since) (gaps []string) {
 		return nil
 	}
 	for _, name := range names {
-		if n.reaches(name, &from.at) {
+		if n.keepsHistory(name) && n.reaches(name, &from.at) {
 			continue
 		}
 		if f, err := n.place(n.ctx, &firstRead{name: name, from: from}, time.Now(), 1); err == nil && f.gap {
@@ -271,7 +271,7 @@ func (s *Session) placed(now time.Time, p *placing) {
 				s.putIn(r.sub, &f)
 				c.standsSince(r.from)
 				if f.gap {
-					gaps = append(gaps, gap{r.sub, r.from.at.format(), s.placeOf(r.sub, now)})
+					gaps = append(gaps, gap{sub: r.sub, after: r.from.at.format(), position: s.placeOf(r.sub, now)})
 				}
 			}
 		}
@@ -359,7 +359,7 @@ func (s *Session) asked() Position {
 }
 
 func appendGap(dst []byte, g gap) []byte {
-	return wire.AppendGap(dst, g.sub.name(), string(g.after), string(g.position), 0)
+	return wire.AppendGap(dst, g.sub.name(), string(g.after), string(g.position), g.lost)
 }
 
 // tell sends a frame of the session's own, also beyond what a link queues.

@@ -71,6 +71,7 @@ type frame struct {
 	Data                                                               json.RawMessage
 	Data64                                                             []byte
 	Gap                                                                bool
+	Lost                                                               int
 	Retry                                                              int
 	Headers                                                            map[string]string
 	Limits                                                             map[string]int

@@ -46,7 +46,7 @@ func newRig(t *testing.T, o longwire.Options) *rig {
 		o.Log = quiet
 	}
 	if d, ok := o.Broker.(deep); ok { // a broker belongs to one bubble
-		o.Broker = longwire.NewMemory(&longwire.MemoryOptions{Count: d.keeps})
+		o.Broker = longwire.NewMemory(&longwire.MemoryOptions{Count: d.keeps, Behind: d.behind, Classes: d.classes, Partitions: max(1, d.parts)})
 	}
 	n, err := longwire.New(&o)
 	if err != nil {
@@ -83,7 +83,10 @@ func newRig(t *testing.T, o longwire.Options) *rig {
 // deep stands in options for a memory broker that keeps so many of each channel.
 type deep struct {
 	longwire.Broker
-	keeps int
+	keeps   int
+	behind  longwire.Policy
+	classes []longwire.Class
+	parts   int
 }
 
 // serve opens all doors.

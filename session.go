@@ -93,15 +93,16 @@ func (s *Session) Peer() *Peer {
 
 // more is what a session needs in rare states only.
 type more struct {
-	catch  catching
-	queue  *frames         // that wait for others; nil while none do
-	posts  *posts          // what came by POST; nil without
-	away   *away           // while it has no link
-	untold map[*sub]untold // nil mostly
-	last   polled          // its link, if it ended with one that is polled
-	stood  stood           // where it ended, for that or for a reader's poll
-	number uint64          // of the last answer to polls, of all its links before
-	pushed [][]byte        // that waits for room
+	catch   catching
+	waiting waiting
+	queue   *frames         // that wait for others; nil while none do
+	posts   *posts          // what came by POST; nil without
+	away    *away           // while it has no link
+	untold  map[*sub]untold // nil mostly
+	last    polled          // its link, if it ended with one that is polled
+	stood   stood           // where it ended, for that or for a reader's poll
+	number  uint64          // of the last answer to polls, of all its links before
+	pushed  [][]byte        // that waits for room
 }
 
 // A stood is where a session stood when its link was closed.

@@ -2,7 +2,6 @@ package longwire
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/longwire/longwire/wire"
 )
@@ -24,7 +23,7 @@ const (
 	subCatching = 1 << iota // is not live
 	subReading              // catches up, and takes part in the read that is under way
 	subPinned               // made by the server: a client's list does not replace it
-	subMissed               // was passed by what history does not have
+	subMissed               // missed what history does not have, while there was no link
 )
 
 func (s *sub) name() string  { return s.list.topic.name }
@@ -37,10 +36,9 @@ func (s *sub) deliver(at, end int, joined []*Message) bool {
 	ss := s.session
 	batch := ss.hub.batch
 	if ss.line == nil || s.flags&subCatching != 0 {
-		s.missed(batch[at:end])
-		return false
+		return s.passedBy(batch[at:end])
 	}
-	if len(joined) == 1 && s.after < batch[at].number && ss.flags&sTailed == 0 && ss.more.catching() == 0 && !ss.again(end-1) {
+	if len(joined) == 1 && s.wants(batch[at:end]) && ss.flags&sTailed == 0 && ss.more.catching() == 0 && !ss.again(end-1) {
 		if ss.send(joined[0]) == nil {
 			return true
 		}
@@ -51,14 +49,17 @@ func (s *sub) deliver(at, end int, joined []*Message) bool {
 			continue
 		}
 		var err error
-		if ss.again(i) {
+		switch {
+		case ss.again(i):
 			err = ss.sendTogether(i)
-		} else {
+		case e.number < s.after: // it went ahead
+			err = ss.send(ss.laterMessage(ss.hub.loop.Now(), s, e.e))
+		default:
 			err = ss.send(ss.tokened(e.m))
 		}
 		if err != nil {
 			if errors.Is(err, ErrFull) {
-				s.missed(batch[i:end])
+				s.passedBy(batch[i:end])
 				ss.fallBehind(s, e.before())
 			}
 			return true
@@ -67,12 +68,10 @@ func (s *sub) deliver(at, end int, joined []*Message) bool {
 	return true
 }
 
-// missed notes that a subscription is passed by entries: what history does not have of them it will
-// not get.
-func (s *sub) missed(entries []entry) {
-	if slices.ContainsFunc(entries, func(e entry) bool { return e.loose() }) {
-		s.flags |= subMissed
-	}
+// wants reports whether a live subscription is to get a whole run as it is.
+func (s *sub) wants(run []entry) bool {
+	first, last := &run[0], &run[len(run)-1]
+	return s.after < first.number || s.after == last.number && first.number == last.number && first.loose() // so all are
 }
 
 // subscribe makes a subscription, at the end of the list of its name. What is

@@ -50,11 +50,20 @@ func (s *suite) manyChannels() {
 // noHistory: a channel without history is told of and not read. Others beside it are.
 func (s *suite) noHistory() {
 	s.openAs(Options{Classes: []longwire.Class{
-		{Name: "live", Patterns: []string{"live.>", "*.live"}, Count: -1},
+		{Name: "live", Patterns: []string{"live.>", "*.live"}, Count: -1, Behind: longwire.KeepLatest},
 		{Name: "default"},
 	}})
+	if k, ok := s.b.(interface {
+		Behind(channel string) longwire.Policy
+	}); ok {
+		for c, want := range map[string]longwire.Policy{"live.a": longwire.KeepLatest, "x.live": longwire.KeepLatest, "x": longwire.DropOldest} {
+			if got := k.Behind(c); got != want {
+				s.Errorf("Behind says %v of %s", got, c)
+			}
+		}
+	}
 	if k, ok := s.b.(interface{ Keeps(channel string) bool }); ok {
-		for c, want := range map[string]bool{"live.a": false, "live.a.b": false, "x.live": false, "live": true, "x": true, "x.live.y": true} {
+		for c, want := range map[string]bool{"live.a": false, "live.a.b": false, "live.*": true, ">": true, "x.live": false, "live": true, "x": true, "x.live.y": true} {
 			if k.Keeps(c) != want {
 				s.Errorf("Keeps says %t of %s", !want, c)
 			}

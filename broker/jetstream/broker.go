@@ -245,18 +245,10 @@ func (b *Broker) Partitions() int { return b.layout.Partitions() }
 func (b *Broker) Partition(channel string) int { return b.layout.Partition(channel) }
 
 // Keeps reports whether a channel has history, or whether some that match a pattern do.
-func (b *Broker) Keeps(channel string) bool {
-	if !wire.IsPattern(channel) {
-		c := b.layout.ClassOf(channel)
-		return c.KeepsHistory()
-	}
-	for i := range b.parts {
-		if b.parts[i].class.KeepsHistory() {
-			return true
-		}
-	}
-	return false
-}
+func (b *Broker) Keeps(channel string) bool { return b.layout.Keeps(channel) }
+
+// Behind returns the policy of a channel without history.
+func (b *Broker) Behind(channel string) longwire.Policy { return b.layout.Behind(channel) }
 
 // Close waits until all publishers were told, and ends. If ctx ends before, those that are left
 // hear outcome_unknown.

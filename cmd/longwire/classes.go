@@ -24,18 +24,20 @@ import (
 //	  - name: cursors
 //	    channels: ["cursor.*"]
 //	    count: 0
+//	    behind: latest
 //
 // What is not said is as for all other channels by default.
 type classes []server.Class
 
 // A classEntry is one class as it is written.
 type classEntry struct {
-	Name     string   `yaml:"name"`
-	Channels []string `yaml:"channels"`
-	Count    *int     `yaml:"count"`
-	Age      *age     `yaml:"age"`
-	Bytes    *size    `yaml:"bytes"`
-	Memory   bool     `yaml:"memory"`
+	Name     string         `yaml:"name"`
+	Channels []string       `yaml:"channels"`
+	Count    *int           `yaml:"count"`
+	Age      *age           `yaml:"age"`
+	Bytes    *size          `yaml:"bytes"`
+	Memory   bool           `yaml:"memory"`
+	Behind   *server.Policy `yaml:"behind"`
 }
 
 // An age is a duration such as 168h, or 0.
@@ -77,7 +79,7 @@ func parseClasses(text string) (classes, error) {
 	d := yaml.NewDecoder(strings.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(&entries); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("history is a list of retention classes, each with name, channels and any of count, age, bytes, memory (%w)", err)
+		return nil, fmt.Errorf("history is a list of retention classes, each with name, channels and any of count, age, bytes, memory, behind (%w)", err)
 	}
 	list := make(classes, 0, len(entries))
 	for _, e := range entries {
@@ -100,6 +102,12 @@ func (e *classEntry) class() (k server.Class, err error) {
 		return k, fmt.Errorf("retention class %q has a count of %d; write how many publications of a channel are kept, 0 for none", e.Name, *e.Count)
 	case e.Age != nil && *e.Age < 0:
 		return k, fmt.Errorf("retention class %q has an age of %v; write how long publications are kept, 0 for as long as there is room", e.Name, time.Duration(*e.Age))
+	}
+	if e.Behind != nil {
+		if e.Count == nil || *e.Count > 0 {
+			return k, fmt.Errorf("retention class %q has history, from which those who are behind are served; write behind only with count: 0", e.Name)
+		}
+		k.Behind = *e.Behind
 	}
 	if e.Count != nil {
 		k.Count = orNever(*e.Count)

@@ -40,6 +40,9 @@ type Store struct {
 // A Class is a retention class.
 type Class = longwire.Class
 
+// A Policy says what becomes of publications for whom is behind.
+type Policy = longwire.Policy
+
 // inMemory reports whether nothing is kept beyond the process.
 func (o *Store) inMemory() bool { return o.NATS == "" && (o.Data == "" || o.Data == "memory") }
 
