@@ -127,12 +127,17 @@ func (l *Layout) Class(partition int) Class { return l.classes[partition/l.each]
 // ClassOf returns the class of a channel.
 func (l *Layout) ClassOf(channel string) Class { return l.classes[l.classOf(channel)] }
 
-// Keeps reports whether a channel has history, or whether some do that match a pattern.
+// Keeps reports whether a channel has history, or whether all do that may match a pattern.
 func (l *Layout) Keeps(name string) bool {
-	if isPattern(name) {
-		return slices.ContainsFunc(l.classes, func(c Class) bool { return c.KeepsHistory() })
+	if !wire.IsPattern(name) {
+		return l.classes[l.classOf(name)].KeepsHistory()
 	}
-	return l.classes[l.classOf(name)].KeepsHistory()
+	return !slices.ContainsFunc(l.classes, func(c Class) bool { return !c.KeepsHistory() && c.overlaps(name) })
+}
+
+// overlaps reports whether a class may have channels that match a pattern.
+func (c *Class) overlaps(pattern string) bool {
+	return len(c.Patterns) == 0 || slices.ContainsFunc(c.Patterns, func(p string) bool { return wire.Overlap(p, pattern) })
 }
 
 // Behind returns the policy of a channel without history.

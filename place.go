@@ -140,10 +140,12 @@ func (n *Node) placeIn(ctx context.Context, first *firstRead, part int, now time
 	}
 	numbers = slices.Clone(numbers[max(0, len(numbers)-share):]) // it is kept, and should not be longer than that
 	switch {
-	case from.told && !n.keepsHistory(name):
-		f.gap, f.after = true, f.upTo
 	case from.told:
 		f.after = from.at.in(part, n.parts)
+		if f.after == noNumber { // it says nothing of this partition
+			f.gap, f.after = true, f.upTo
+		}
+		f.gap = f.gap || !n.keepsHistory(name)
 	case len(numbers) == 0:
 		f.after = f.upTo
 	default:

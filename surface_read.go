@@ -96,7 +96,7 @@ func (s *surface) read(w http.ResponseWriter, r *http.Request) {
 func (n *Node) mayWait(names []string) error {
 	for _, name := range names {
 		if !n.keepsHistory(name) {
-			return wire.Errorf(wire.CodeNeedsHistory, "%s keeps no history, so polling would miss what comes between two polls; stream it, or give it history", name)
+			return wire.Errorf(wire.CodeNeedsHistory, "%s keeps no history, or not all of it, so polling would miss what comes between two polls; stream it, or name what has history", name)
 		}
 	}
 	return nil

@@ -37,6 +37,24 @@ func Matches(pattern, channel string) bool {
 	}
 }
 
+// Overlap reports whether there is a channel that matches both of two checked names or patterns.
+func Overlap(a, b string) bool {
+	for {
+		p, as, moreA := strings.Cut(a, ".")
+		q, bs, moreB := strings.Cut(b, ".")
+		if p == ">" || q == ">" {
+			return true
+		}
+		if p != q && p != "*" && q != "*" {
+			return false
+		}
+		if !moreA || !moreB {
+			return moreA == moreB
+		}
+		a, b = as, bs
+	}
+}
+
 func check(name string, wildcards bool) error {
 	// Too long a name is refused before it is walked, and is not quoted.
 	if len(name) > MaxChannel {

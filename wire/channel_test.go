@@ -124,3 +124,17 @@ func TestMatches(t *testing.T) {
 		}
 	}
 }
+
+func TestOverlap(t *testing.T) {
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{
+		{"a", "a", true}, {"a", "b", false}, {"a", "a.b", false}, {"a.*", "a.b", true}, {"a.*", "*.b", true}, {"a.*", "b.*", false}, {"a.*", "*", false},
+		{">", "a.b.c", true}, {">", "*.c", true}, {"a.>", "a", false}, {"a.>", "*.b.c", true}, {"a.>", "b.>", false}, {"a.>", "a.b.>", true}, {"*.x", "a.>", true},
+	} {
+		if got := [2]bool{Overlap(tt.a, tt.b), Overlap(tt.b, tt.a)}; got != [2]bool{tt.want, tt.want} {
+			t.Errorf("%s and %s overlap: %t", tt.a, tt.b, got)
+		}
+	}
+}
