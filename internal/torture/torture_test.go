@@ -57,13 +57,16 @@ func TestTortureGaps(t *testing.T) {
 }
 
 // TestTortureFindsWhatIsLost tortures a server that keeps everything in memory, which has nothing after a kill: the harness
-// has to notice that from end to end.
+// has to notice that from end to end. All subscribers come back with what was of an earlier life of it, and yet are to come to the end.
 func TestTortureFindsWhatIsLost(t *testing.T) {
 	o := &Options{Binary: build(t), Dir: t.ArtifactDir(), Data: "memory", Seed: 1, Kills: 2, Publishers: 8, Subscribers: 30}
 	_, err := Run(t.Context(), o)
 	found, ok := errors.AsType[*FoundError](err)
 	if !ok {
 		t.Fatalf("nothing was found: %v", err)
+	}
+	if late, ok := errors.AsType[*lateError](err); ok {
+		t.Error(late)
 	}
 	count := map[string]int{}
 	for i := range found.Faults {
