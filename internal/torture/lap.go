@@ -13,8 +13,8 @@ import (
 
 // A lap is one server with its data, killed so many times while publishers and subscribers use it, and the judgement.
 //
-// Its end is orderly: publishers stop when all they began has an outcome, and every subscription has been told once where it
-// stands, because one that began now behind a marker would not be owed it. Then a marker is published to each
+// Its end is orderly: publishers stop when all they began has an outcome, and every subscription from now has been told once where
+// it stands, because one that began behind a marker would not be owed it. Then a marker is published to each
 // channel, and waited for by every subscription that the channel is for; the server is killed once more; and a
 // second marker shows that nothing came again behind the first. Then history is read, and probed.
 type lap struct {
@@ -28,7 +28,7 @@ type lap struct {
 	stop     chan struct{} // closed when publishers are to stop
 	hurry    chan struct{} // closed when nobody is to dawdle any more, or to cut his links
 	channels []string
-	standing *roll[laneKey] // the subscriptions that were never told yet where they stand; set by run, before there are any
+	standing *roll[laneKey] // the subscriptions from now that were never told yet where they stand; set by run, before there are any
 
 	rng  *rand.Rand        // owned by run
 	ends map[string]string // of what was written down of each channel; owned by run, while archiving by that
@@ -79,7 +79,7 @@ func (l *lap) run(ctx context.Context) error {
 		return err
 	}
 	all := l.subscribers()
-	l.standing = newRoll("subscriptions to stand somewhere", lanes(all))
+	l.standing = newRoll("subscriptions to stand somewhere", lanes(all, "now"))
 	for _, s := range all {
 		readers.Go(func() { s.run(ctx) })
 	}
@@ -132,7 +132,7 @@ func markerID(round, channel int) ID { return ID{0, uint32(100*(1+round) + chann
 // expect waits for markers that are not published yet.
 func (l *lap) expect(all []reader, round int) *roll[marker] {
 	var markers []marker
-	for _, k := range lanes(all) {
+	for _, k := range lanes(all, "all", "now") {
 		for i, channel := range l.channels {
 			if matches(k.name, channel) {
 				markers = append(markers, marker{k.who, k.name, channel, markerID(round, i)})
@@ -143,17 +143,6 @@ func (l *lap) expect(all []reader, round int) *roll[marker] {
 	defer l.mu.Unlock()
 	l.markers = newRoll("subscribers to come to the end", markers)
 	return l.markers
-}
-
-// lanes returns every subscription of some readers.
-func lanes(all []reader) (keys []laneKey) {
-	for _, r := range all {
-		who, names := r.lanes()
-		for _, name := range names {
-			keys = append(keys, laneKey{who, name})
-		}
-	}
-	return keys
 }
 
 // arrived hears what somebody received.
