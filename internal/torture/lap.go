@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -56,7 +57,9 @@ const everything = 1_000_000
 
 func newLap(o Options, seed uint64, dir string) (*lap, error) {
 	rng := rand.New(rand.NewPCG(seed, 0))
-	srv, err := newServer(o.Binary, cmp.Or(o.Data, dir), cmp.Or(o.Keep, everything))
+	srv, err := newServer(o.Binary, []string{
+		"--data", cmp.Or(o.Data, dir), "--history-count", strconv.Itoa(cmp.Or(o.Keep, everything)), "--partitions", strconv.Itoa(o.Partitions),
+	})
 	if err != nil {
 		return nil, err
 	}
