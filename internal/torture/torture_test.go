@@ -41,9 +41,9 @@ func TestTorture(t *testing.T) {
 }
 
 // TestTortureGaps is the rest of it: a server that keeps little loses what is too old, and tells so by a gap before anything
-// later, and never else. It keeps that in several partitions, so that one position has several numbers.
+// later, and never else.
 func TestTortureGaps(t *testing.T) {
-	o := &Options{Binary: build(t), Dir: t.ArtifactDir(), Seed: *seed, Duration: *duration, Log: t.Output(), Keep: 40, Partitions: 3, Pace: 150 * time.Millisecond, Kills: 6, Subscribers: 70}
+	o := &Options{Binary: build(t), Dir: t.ArtifactDir(), Seed: *seed, Duration: *duration, Log: t.Output(), Keep: 40, Pace: 150 * time.Millisecond, Kills: 6, Subscribers: 70}
 	if o.Seed == 0 {
 		o.Seed = rand.Uint64N(1 << 32)
 	}
