@@ -202,24 +202,42 @@ func TestOneAnswer(t *testing.T) {
 	})
 }
 
-// TestFirstBlock is what an event stream begins with, so that a cut before the first
-// event loses nothing.
-func TestFirstBlock(t *testing.T) {
-	inBubble(t, openToAll, func(t *testing.T, r *rig) {
+// TestReadingBegins is what everybody who reads is told at once, by a way's own means, so that a cut before the first
+// publication loses nothing. Who asks for what is in history stands nowhere before that.
+func TestReadingBegins(t *testing.T) {
+	everyReading(t, openToAll, func(t *testing.T, r *rig, w ways.Reading) {
 		r.numbers("a", 1, 3)
-		p := r.reads(ways.Readings()[1], "a", "", "")
-		id := p.lastID()
-		if number(id) != "3" {
-			t.Errorf("the first id is %q", id)
-		}
-		h := p.Client.(interface{ Header() http.Header }).Header()
-		if h.Get("Longwire-Position") != id || h.Get("Cache-Control") == "" {
-			t.Errorf("the header is %v, the first id %s", h, id)
+		p := r.reads(w, "a", "", "")
+		at := p.begins()
+		if number(at) != "3" {
+			t.Errorf("it begins at %q", at)
 		}
 		p.Cut()
 		r.numbers("a", 4, 4)
-		n := r.reads(ways.Readings()[1], "a", "", id)
-		n.numbers("a", 4, 4)
-		n.silent()
+		p = r.reads(w, "a", "", at)
+		p.numbers("a", 4, 4)
+		p.silent()
+		p = r.reads(w, "a", "since=all", "")
+		if f, ok := p.any(time.After(time.Second)); !ok || f.Op != "message" {
+			t.Errorf("heard %v first", f)
+		}
+		p.numbers("a", 2, 4)
 	})
+}
+
+// begins returns the position at which one who reads begins.
+func (p *peer) begins() string {
+	p.t.Helper()
+	switch p.way.Name {
+	case "reading by ws":
+		return p.ping(0).Position
+	case "reading by poll":
+		return p.ping(25 * time.Second).Position // an empty answer
+	}
+	h := p.Client.(interface{ Header() http.Header }).Header()
+	at := h.Get("Longwire-Position")
+	if strings.HasSuffix(p.way.Name, "sse") && p.lastID() != at || h.Get("Cache-Control") == "" {
+		p.fatal("the header is %v, the first id %s", h, p.lastID())
+	}
+	return at
 }

@@ -42,8 +42,25 @@ func (r readers) Accept(now time.Time, l Link) (Receiver, error) {
 	for _, name := range rd.names {
 		s.subscribeSince(name, rd.since)
 	}
-	s.hub.loop.PostTask(effect(s.catchUp)) // not from inside Accept: the link cannot send yet
+	s.hub.loop.PostTask(effect(func(now time.Time) { // not from inside Accept: the link cannot send yet
+		if info.Transport == "ws" {
+			ln.greet(now)
+		}
+		s.catchUp(now)
+	}))
 	return ln, nil
+}
+
+// greet tells a WebSocket that reads where it begins: a page does not see the header of its response, and whoever is cut before
+// anything came would have nothing to go on from. Where history is asked first the reader knows as much itself.
+func (l *line) greet(now time.Time) {
+	s := l.s
+	if s.line != l || s.flags&sHeld != 0 {
+		return
+	}
+	s.hub.ahead(s)
+	at := s.position(now)
+	_ = s.send(NewMessageAt(JSON, wire.AppendPing(nil, string(at)), at))
 }
 
 // LoopFor puts a stream that resumes a session where that lives.

@@ -97,6 +97,7 @@ func TestBrokerBeginsAgain(t *testing.T) {
 				first := r.numbers("a", 1, 1)
 				r.numbers("a", 2, 4)
 				at := p.numbers("a", 1, 4)
+				synctest.Wait() // a poll waits
 				f.lose(t.Context(), 2)
 				synctest.Wait()
 				if e := p.ends(); e.Code != wire.CodeUnavailable && (w.Name != "poll" || e.Code != wire.CodeSessionMoved) {

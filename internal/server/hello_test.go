@@ -52,8 +52,11 @@ func (r *running) paste(way Way) func() string {
 		p := r.wsPeer(url[strings.Index(url, "/channels/"):])
 		return func() string {
 			defer p.conn.Close()
-			s, _ := p.next()
-			return s
+			for {
+				if s, err := p.next(); err != nil || strings.Contains(s, `"op":"message"`) {
+					return s
+				}
+			}
 		}
 	}
 	cmd := exec.Command("sh", "-c", way.Line)

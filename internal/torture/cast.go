@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/longwire/longwire/client"
 )
@@ -13,11 +14,25 @@ import (
 // A reader is a subscriber or a guest.
 type reader interface {
 	run(ctx context.Context)
-	lanes() (who string, names []string)
+	lanes() (who, from string, names []string)
 }
 
-func (s *subscriber) lanes() (who string, names []string) { return s.who, s.names }
-func (g *guest) lanes() (who string, names []string)      { return g.who, g.names }
+func (s *subscriber) lanes() (who, from string, names []string) { return s.who, s.from, s.names }
+func (g *guest) lanes() (who, from string, names []string)      { return g.who, g.from, g.names }
+
+// lanes returns every subscription that begins from one of these.
+func lanes(all []reader, begins ...string) (keys []laneKey) {
+	for _, r := range all {
+		who, from, names := r.lanes()
+		if !slices.Contains(begins, from) {
+			continue
+		}
+		for _, name := range names {
+			keys = append(keys, laneKey{who, name})
+		}
+	}
+	return keys
+}
 
 // subscriptions is what is subscribed to. No two names of a line take the same channel, because one position
 // cannot say that one of two subscriptions has had a publication, and the other not.

@@ -16,7 +16,7 @@ import (
 var vias = []client.Via{client.WebSocket, client.TCP, client.SSE, client.NDJSON, client.Poll}
 
 // A guest is a subscriber that uses the Go client, which comes back by itself. Now and then it is closed, and another
-// is dialled, by another way: that one is given the position of the last publication of each name.
+// is dialled, by another way: that one is given the position of the last publication of each name, or where it began.
 type guest struct {
 	// Immutable.
 	lap   *lap
@@ -84,7 +84,7 @@ func (g *guest) visit(ctx context.Context, via client.Via) error {
 		g.mu.Lock()
 		since := g.since[name]
 		g.mu.Unlock()
-		_, err := c.Subscribe(life, name, &client.SubscribeOptions{
+		sub, err := c.Subscribe(life, name, &client.SubscribeOptions{
 			Since:   since,
 			Message: func(m *client.Message) { g.message(m, "client by "+string(via)) },
 			Gap: func(m *client.Gap) {
@@ -94,7 +94,7 @@ func (g *guest) visit(ctx context.Context, via client.Via) error {
 		if err != nil {
 			return err
 		}
-		g.record(Event{Kind: Connected, Name: name})
+		g.stands(name, sub.Position())
 	}
 	select {
 	case <-life.Done():
@@ -102,6 +102,17 @@ func (g *guest) visit(ctx context.Context, via client.Via) error {
 	case <-c.Done():
 		return c.Err()
 	}
+}
+
+// stands notes where a subscription began. Where it has had something since, that is known better.
+func (g *guest) stands(name, at string) {
+	g.record(Event{Kind: Connected, Name: name, Position: at})
+	g.mu.Lock()
+	if position(g.since[name]) == "" {
+		g.since[name] = at
+	}
+	g.mu.Unlock()
+	g.lap.standing.cross(laneKey{g.who, name})
 }
 
 func (g *guest) message(m *client.Message, by string) {
@@ -112,6 +123,7 @@ func (g *guest) message(m *client.Message, by string) {
 	g.mu.Lock()
 	g.since[name] = m.Position
 	g.mu.Unlock()
+	g.lap.standing.cross(laneKey{g.who, name})
 	g.lap.tally.received(by)
 	g.lap.arrived(g.who, name, m.Channel, e.ID)
 }

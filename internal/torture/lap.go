@@ -7,13 +7,15 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 )
 
 // A lap is one server with its data, killed so many times while publishers and subscribers use it, and the judgement.
 //
-// Its end is orderly: publishers stop when all they began has an outcome. Then a marker is published to each
+// Its end is orderly: publishers stop when all they began has an outcome, and every subscription from now has been told once where
+// it stands, because one that began behind a marker would not be owed it. Then a marker is published to each
 // channel, and waited for by every subscription that the channel is for; the server is killed once more; and a
 // second marker shows that nothing came again behind the first. Then history is read, and probed.
 type lap struct {
@@ -27,15 +29,15 @@ type lap struct {
 	stop     chan struct{} // closed when publishers are to stop
 	hurry    chan struct{} // closed when nobody is to dawdle any more, or to cut his links
 	channels []string
+	standing *roll[laneKey] // the subscriptions from now that were never told yet where they stand; set by run, before there are any
 
 	rng  *rand.Rand        // owned by run
 	ends map[string]string // of what was written down of each channel; owned by run, while archiving by that
 
 	mu sync.Mutex
 	// Guarded by mu.
-	markers map[marker]struct{} // that are waited for
-	arrive  chan struct{}       // closed when there is none any more
-	failed  error               // what went wrong beside what is judged
+	markers *roll[marker] // nil before the end
+	failed  error         // what went wrong beside what is judged
 }
 
 // A marker is a publication that somebody waits for.
@@ -55,7 +57,9 @@ const everything = 1_000_000
 
 func newLap(o Options, seed uint64, dir string) (*lap, error) {
 	rng := rand.New(rand.NewPCG(seed, 0))
-	srv, err := newServer(o.Binary, cmp.Or(o.Data, dir), cmp.Or(o.Keep, everything))
+	srv, err := newServer(o.Binary, []string{
+		"--data", cmp.Or(o.Data, dir), "--history-count", strconv.Itoa(cmp.Or(o.Keep, everything)), "--partitions", strconv.Itoa(o.Partitions),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +82,7 @@ func (l *lap) run(ctx context.Context) error {
 		return err
 	}
 	all := l.subscribers()
+	l.standing = newRoll("subscriptions to stand somewhere", lanes(all, "now"))
 	for _, s := range all {
 		readers.Go(func() { s.run(ctx) })
 	}
@@ -109,57 +114,47 @@ func (l *lap) run(ctx context.Context) error {
 func (l *lap) drain(ctx context.Context, all []reader) error {
 	h := l.client()
 	defer h.CloseIdleConnections()
-	var late error
-	for n := range 2 {
+	late := l.standing.wait(ctx, drainTime)
+	for n := 0; n < 2 && late == nil; n++ {
 		if n > 0 {
 			if err := l.restart(ctx); err != nil {
 				return err
 			}
 		}
-		arrive := l.expect(all, n)
+		markers := l.expect(all, n)
 		for i, channel := range l.channels {
 			l.publish(ctx, h, Event{Who: "driver", Keyed: true, Channel: channel, ID: markerID(n, i)})
 		}
-		if late = within(ctx, drainTime, "subscribers to come to the end", arrive); late != nil {
-			break
-		}
+		late = markers.wait(ctx, drainTime)
 	}
 	return late
 }
 
 func markerID(round, channel int) ID { return ID{0, uint32(100*(1+round) + channel)} }
 
-// expect waits for markers that are not published yet. What is returned is closed when all have come.
-func (l *lap) expect(all []reader, round int) <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.markers, l.arrive = map[marker]struct{}{}, make(chan struct{})
-	for _, r := range all {
-		who, names := r.lanes()
-		for _, name := range names {
-			for i, channel := range l.channels {
-				if matches(name, channel) {
-					l.markers[marker{who, name, channel, markerID(round, i)}] = struct{}{}
-				}
+// expect waits for markers that are not published yet.
+func (l *lap) expect(all []reader, round int) *roll[marker] {
+	var markers []marker
+	for _, k := range lanes(all, "all", "now") {
+		for i, channel := range l.channels {
+			if matches(k.name, channel) {
+				markers = append(markers, marker{k.who, k.name, channel, markerID(round, i)})
 			}
 		}
 	}
-	return l.arrive
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.markers = newRoll("subscribers to come to the end", markers)
+	return l.markers
 }
 
 // arrived hears what somebody received.
 func (l *lap) arrived(who, name, channel string, id ID) {
-	if id.Publisher != 0 {
-		return
-	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	m := marker{who, name, channel, id}
-	if _, waited := l.markers[m]; !waited {
-		return
-	}
-	if delete(l.markers, m); len(l.markers) == 0 {
-		close(l.arrive)
+	markers := l.markers
+	l.mu.Unlock()
+	if markers != nil {
+		markers.cross(marker{who, name, channel, id})
 	}
 }
 

@@ -22,6 +22,8 @@ type Options struct {
 	// Keep is how many publications of a channel the server keeps; who comes back later is told of a gap, and
 	// some do. Zero means all.
 	Keep int
+	// Partitions is how many the server keeps publications in. Zero is its own choice.
+	Partitions int
 	// Seed decides what was left to chance: who reads what by which ways, when the server is killed. What
 	// threads and sockets do it does not decide.
 	Seed uint64

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -18,10 +17,9 @@ import (
 // It is for one goroutine.
 type server struct {
 	binary string
-	dir    string // its data
-	http   string // host:port
+	args   []string // but for its addresses
+	http   string   // host:port
 	tcp    string
-	keep   int // its --history-count
 	said   *tail
 	probe  *http.Client
 
@@ -30,8 +28,8 @@ type server struct {
 	err  error         // how; valid then
 }
 
-func newServer(binary, dir string, keep int) (*server, error) {
-	s := &server{binary: binary, dir: dir, keep: keep, said: &tail{}, probe: &http.Client{
+func newServer(binary string, args []string) (*server, error) {
+	s := &server{binary: binary, args: args, said: &tail{}, probe: &http.Client{
 		Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true},
 	}}
 	for _, addr := range []*string{&s.http, &s.tcp} {
@@ -58,8 +56,7 @@ func freePort() (ln net.Listener, err error) {
 
 // start starts the program, and does not wait for it.
 func (s *server) start() error {
-	s.cmd = exec.Command(s.binary, "serve", "--http", s.http, "--tcp", s.tcp, "--data", s.dir,
-		"--history-count", strconv.Itoa(s.keep), "--log-level", "info")
+	s.cmd = exec.Command(s.binary, append([]string{"serve", "--http", s.http, "--tcp", s.tcp, "--log-level", "info"}, s.args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = io.Discard, s.said
 	s.cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1") // a race is an end by itself
 	tie(s.cmd)

@@ -184,12 +184,18 @@ func (s *subscriber) stands(name, position string) {
 	switch {
 	case position == "":
 	case s.each:
-		s.since[name] = position
+		s.goOn(name, position)
 	default:
 		for _, name := range s.names {
-			s.since[name] = position
+			s.goOn(name, position)
 		}
 	}
+}
+
+// goOn notes from where the next link goes on.
+func (s *subscriber) goOn(name, position string) {
+	s.since[name] = position
+	s.lap.standing.cross(laneKey{s.who, name})
 }
 
 // standsAll notes where all subscriptions stand.
@@ -201,7 +207,7 @@ func (s *subscriber) standsAll(position string) {
 		if !s.begun {
 			s.began(name, position)
 		} else {
-			s.since[name] = position
+			s.goOn(name, position)
 		}
 	}
 	s.begun = true
@@ -210,7 +216,7 @@ func (s *subscriber) standsAll(position string) {
 // began notes that a link has told where a subscription stands.
 func (s *subscriber) began(name, position string) {
 	if position != "" {
-		s.since[name] = position
+		s.goOn(name, position)
 		s.record(Event{Kind: Connected, Name: name, Position: position})
 	}
 }

@@ -14,13 +14,14 @@ var (
 	duration = flag.Duration("torture.duration", 0, "begin laps of TestTorture for so long; zero is one lap")
 	seed     = flag.Uint64("torture.seed", 0, "what TestTorture leaves to chance; zero is another each time")
 	binary   = flag.String("torture.binary", "", "the server to torture; empty builds it")
+	parts    = flag.Int("torture.partitions", 0, "in how many partitions the server of TestTorture keeps publications; zero is its own choice")
 	raced    = flag.Bool("torture.raced", false, "build the server of TestTorture with the race detector")
 )
 
 // TestTorture is promise P2 to the letter: a server that keeps what is published in files is killed twenty times while
 // 20 publishers and 100 subscribers use it by all ways, and nothing is lost, nothing comes twice or out of order, and no gap is told.
 func TestTorture(t *testing.T) {
-	o := &Options{Binary: build(t), Dir: t.ArtifactDir(), Seed: *seed, Duration: *duration, Log: t.Output()}
+	o := &Options{Binary: build(t), Dir: t.ArtifactDir(), Seed: *seed, Duration: *duration, Partitions: *parts, Log: t.Output()}
 	if o.Seed == 0 {
 		o.Seed = rand.Uint64N(1 << 32)
 	}
@@ -57,13 +58,16 @@ func TestTortureGaps(t *testing.T) {
 }
 
 // TestTortureFindsWhatIsLost tortures a server that keeps everything in memory, which has nothing after a kill: the harness
-// has to notice that from end to end.
+// has to notice that from end to end. All subscribers come back with what was of an earlier life of it, and yet are to come to the end.
 func TestTortureFindsWhatIsLost(t *testing.T) {
 	o := &Options{Binary: build(t), Dir: t.ArtifactDir(), Data: "memory", Seed: 1, Kills: 2, Publishers: 8, Subscribers: 30}
 	_, err := Run(t.Context(), o)
 	found, ok := errors.AsType[*FoundError](err)
 	if !ok {
 		t.Fatalf("nothing was found: %v", err)
+	}
+	if late, ok := errors.AsType[*lateError](err); ok {
+		t.Error(late)
 	}
 	count := map[string]int{}
 	for i := range found.Faults {
