@@ -111,7 +111,7 @@ func TestPolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"a.x": "disconnect false", "x.a": "disconnect false", "b": "drop-oldest false", "c": "drop-oldest true", "a.*": "disconnect true"} {
+	for name, want := range map[string]string{"a.x": "disconnect false", "x.a": "disconnect false", "b": "drop-oldest false", "c": "drop-oldest true", "a.*": "disconnect false", "c.*": "drop-oldest false", "c.d.e": "drop-oldest true", "c.*.e": "drop-oldest true"} {
 		if got := fmt.Sprint(l.Behind(name), " ", l.Keeps(name)); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}

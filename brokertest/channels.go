@@ -63,7 +63,7 @@ func (s *suite) noHistory() {
 		}
 	}
 	if k, ok := s.b.(interface{ Keeps(channel string) bool }); ok {
-		for c, want := range map[string]bool{"live.a": false, "live.a.b": false, "live.*": true, ">": true, "x.live": false, "live": true, "x": true, "x.live.y": true} {
+		for c, want := range map[string]bool{"live.a": false, "live.a.b": false, "live.*": false, ">": false, "*.x": false, "x.*.y": true, "x.live": false, "live": true, "x": true, "x.live.y": true} {
 			if k.Keeps(c) != want {
 				s.Errorf("Keeps says %t of %s", !want, c)
 			}

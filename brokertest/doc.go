@@ -7,7 +7,7 @@
 // A [Maker] needs one function, Open; with each other that it has, more is tried: Reopen says
 // that something is kept, Kill that an end without a goodbye can be had, Interrupt that feeds
 // can break. A broker that is [longwire.Partitioned], a [longwire.Forgetter], or has a
-// Keeps(channel string) bool or a Behind(channel string) longwire.Policy, is held to that too. Each behaviour has a broker of its own, and
+// Keeps(channel string) bool, which of a pattern says whether all that may match it have history, or a Behind(channel string) longwire.Policy, is held to that too. Each behaviour has a broker of its own, and
 // they run one after the other, so those of a maker may share a server.
 //
 // # What a broker promises
