@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/longwire/longwire"
@@ -103,6 +104,7 @@ func TestDropOldest(t *testing.T) {
 			well.padded("live.a", i, i)
 		}
 		r.padded("x", 0, 0)
+		synctest.Wait() // all is handed out
 		slow.free()
 		h := slow.holey()
 		h.upTo(much-1, "live.a live.a", "live.a live.*")
@@ -139,6 +141,7 @@ func TestBehindALittle(t *testing.T) {
 					r.padded("x.a", i, i)
 				}
 				r.padded("live.a", 0, 39)
+				synctest.Wait() // all is handed out
 				slow.free()
 				h := slow.holey()
 				h.upTo(39, "live.a live.a")
@@ -161,6 +164,7 @@ func TestKeepLatest(t *testing.T) {
 		r.padded("live.seldom", 0, 0)
 		r.padded("live.a", much, much)
 		r.padded("live.b", 0, much)
+		synctest.Wait() // all is handed out
 		slow.free()
 		h := slow.holey()
 		h.upTo(much, "live.a live.>", "live.b live.>")
@@ -195,6 +199,7 @@ func TestDisconnect(t *testing.T) {
 				}
 				r.padded("x", 1, 1)
 				well.padded("x", 1, 1)
+				synctest.Wait() // all is handed out
 				slow.free()
 				h := slow.holey()
 				h.next["x x"] = 1
@@ -268,6 +273,7 @@ func TestSlowReaderOfLive(t *testing.T) {
 						r.padded("x", i/10, i/10)
 					}
 				}
+				synctest.Wait() // all is handed out
 				slow.free()
 				h := slow.holey()
 				h.upTo(much-1, "live.a live.*")
