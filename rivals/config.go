@@ -54,6 +54,7 @@ type Config struct {
 	ResumeChannels intList
 	SlowLinks      int
 	SlowTime       time.Duration // for which one does not read
+	SlowFill       int           // publications before, which fill the recent window
 }
 
 func parseConfig(args []string) (*Config, error) {
@@ -125,13 +126,14 @@ func (c *Config) filesFlags(fs *flag.FlagSet) {
 	fs.Var(&c.ResumeChannels, "resume-channels", "channels that they share")
 	fs.IntVar(&c.SlowLinks, "slow-links", 50, "subscribers one of which stops reading")
 	fs.DurationVar(&c.SlowTime, "slow", 10*time.Second, "how long it does")
+	fs.IntVar(&c.SlowFill, "slow-fill", 30_000, "publications before that")
 }
 
 func (c *Config) quicken(fs *flag.FlagSet) {
 	for name, value := range map[string]string{
 		"runs": "1", "patience": "0", "duration": "400ms", "warmup": "150ms", "idle-links": "2000", "cpu-links": "2000",
 		"settle": "300ms", "ping": "2s", "accept-links": "1000", "session-links": "2000", "chat-pairs": "500",
-		"stored": "20000", "stored-channels": "2000", "resume-links": "1000", "resume-channels": "10,100", "slow": "2s",
+		"stored": "20000", "stored-channels": "2000", "resume-links": "1000", "resume-channels": "10,100", "slow": "2s", "slow-fill": "1000",
 	} {
 		given := false
 		fs.Visit(func(f *flag.Flag) { given = given || f.Name == name })

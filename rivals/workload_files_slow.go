@@ -13,7 +13,8 @@ import (
 
 // Files slow: one channel, published to at a steady rate. For a while all subscribers read, then, for as long, one does
 // not, and then it does again. What it does not read may not cost the others or the server's memory, whose live heap is
-// looked at after a forced collection before and after each while, and nothing may be lost for it.
+// looked at after a forced collection before and after each while, and nothing may be lost for it. Before all that so much
+// is published that the node's recent window is full, which grows to its bound whoever reads.
 
 var filesSlow = Workload{
 	Name:    FilesSlow,
@@ -49,6 +50,9 @@ func measureSlow(ctx context.Context, cfg *Config, c Cell, name string) (s Sampl
 		return nil, err
 	}
 	defer child.Stop()
+	if _, err := child.Fill(cfg.SlowFill, 1, c.Size); err != nil {
+		return nil, err
+	}
 	server, _ := findServer(c.Workload, name)
 	b, err := newBeat(child.Addr, server.Speaks, c.Links, c.Size, c.Window, 3*cfg.SlowTime)
 	if err != nil {
