@@ -66,6 +66,10 @@ func measureSlow(ctx context.Context, cfg *Config, c Cell, name string) (s Sampl
 	if err != nil {
 		return nil, err
 	}
+	m, err := begin(child)
+	if err != nil {
+		return nil, err
+	}
 	quiet, err := b.keep(ctx, cfg.SlowTime)
 	if err != nil {
 		return nil, err
@@ -78,13 +82,17 @@ func measureSlow(ctx context.Context, cfg *Config, c Cell, name string) (s Sampl
 	if err != nil {
 		return nil, err
 	}
+	e, err := m.end()
+	if err != nil {
+		return nil, err
+	}
 	if end.Refused == stop.Refused {
 		return nil, errors.New("the one that stopped was never behind: let it stop for longer")
 	}
 	before, during := quantile(quiet, 0.99), quantile(slow, 0.99)
 	return Sample{
 		QuietP99: before, SlowP99: during, SlowRatio: during / before, QueuedMost: float64(end.Queued),
-		HeapQuiet: megabytes(start, stop), HeapSlow: megabytes(stop, end),
+		HeapQuiet: megabytes(start, stop), HeapSlow: megabytes(stop, end), Foreign: e.foreign,
 	}, nil
 }
 
