@@ -161,13 +161,16 @@ func TestKeepLatest(t *testing.T) {
 		slow.reply(`{"op":"subscribe","channel":"live.seldom"}`)
 		slow.hold()
 		r.padded("live.a", 0, much-1)
+		synctest.Wait() // there is no room for anything more
+		r.padded("live.a", much, 2*much-1)
 		r.padded("live.seldom", 0, 0)
-		r.padded("live.a", much, much)
+		r.padded("live.a", 2*much, 2*much)
 		r.padded("live.b", 0, much)
 		synctest.Wait() // all is handed out
 		slow.free()
 		h := slow.holey()
-		h.upTo(much, "live.a live.>", "live.b live.>")
+		h.upTo(2*much, "live.a live.>")
+		h.upTo(much, "live.b live.>")
 		h.upTo(0, "live.seldom live.>", "live.seldom live.seldom")
 		if h.run["live.a live.>"] != 1 || h.run["live.b live.>"] != 1 || h.gaps["live.seldom"] != 0 {
 			t.Errorf("heard %v behind holes, %v gaps", h.run, h.gaps)

@@ -47,12 +47,21 @@ type Config struct {
 	Patterns        int
 	PatternSessions int
 	PatternUnderWay int
+
+	Stored         int // publications that are there at a start
+	StoredChannels int
+	ResumeLinks    int
+	ResumeChannels intList
+	SlowLinks      int
+	SlowTime       time.Duration // for which one does not read
+	SlowFill       int           // publications before, which fill the recent window
 }
 
 func parseConfig(args []string) (*Config, error) {
 	c := &Config{
 		EchoLinks: intList{200, 2000}, Windows: intList{1, 16}, WSSizes: intList{64, 1024},
 		BroadcastLinks: intList{1000, 5000}, UnderWay: intList{16, 128}, Fan: intList{10, 100, 1000},
+		ResumeChannels: intList{100, 1000},
 	}
 	fs := flag.NewFlagSet("table", flag.ContinueOnError)
 	only := fs.String("run", "", "only cells whose \"workload: label\" matches this `regexp`")
@@ -77,6 +86,7 @@ func parseConfig(args []string) (*Config, error) {
 	fs.Var(&c.UnderWay, "under-way", "messages under way in the saturated broadcast")
 	fs.IntVar(&c.AcceptLinks, "accept-links", 5000, "upgrades of a run")
 	c.sessionFlags(fs)
+	c.filesFlags(fs)
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}
@@ -109,10 +119,21 @@ func (c *Config) sessionFlags(fs *flag.FlagSet) {
 	fs.IntVar(&c.PatternUnderWay, "pattern-under-way", 32, "publications under way that match patterns")
 }
 
+func (c *Config) filesFlags(fs *flag.FlagSet) {
+	fs.IntVar(&c.Stored, "stored", 1_000_000, "publications that are kept when a server is started again")
+	fs.IntVar(&c.StoredChannels, "stored-channels", 100_000, "channels that they are in")
+	fs.IntVar(&c.ResumeLinks, "resume-links", 10_000, "sessions that resume at once")
+	fs.Var(&c.ResumeChannels, "resume-channels", "channels that they share")
+	fs.IntVar(&c.SlowLinks, "slow-links", 50, "subscribers one of which stops reading")
+	fs.DurationVar(&c.SlowTime, "slow", 10*time.Second, "how long it does")
+	fs.IntVar(&c.SlowFill, "slow-fill", 30_000, "publications before that")
+}
+
 func (c *Config) quicken(fs *flag.FlagSet) {
 	for name, value := range map[string]string{
 		"runs": "1", "patience": "0", "duration": "400ms", "warmup": "150ms", "idle-links": "2000", "cpu-links": "2000",
 		"settle": "300ms", "ping": "2s", "accept-links": "1000", "session-links": "2000", "chat-pairs": "500",
+		"stored": "20000", "stored-channels": "2000", "resume-links": "1000", "resume-channels": "10,100", "slow": "2s", "slow-fill": "1000",
 	} {
 		given := false
 		fs.Visit(func(f *flag.Flag) { given = given || f.Name == name })

@@ -95,6 +95,20 @@ func (c *Child) Publish(n int) error {
 	return err
 }
 
+// Fill has the server publish n messages of size bytes to so many channels, and waits until they are acknowledged.
+func (c *Child) Fill(n, channels, size int) (reply, error) {
+	if err := json.NewEncoder(c.in).Encode(request{Op: "fill", N: n, Channels: channels, Size: size}); err != nil {
+		return reply{}, err
+	}
+	return c.read()
+}
+
+// Kill ends the process as a crash would.
+func (c *Child) Kill() {
+	_ = c.cmd.Process.Kill()
+	_ = c.cmd.Wait() // it was killed
+}
+
 // Stop ends the process by closing its input, by a signal when that does not help within 2 s, and waits for it.
 func (c *Child) Stop() {
 	_ = c.in.Close()

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -143,5 +144,35 @@ func TestPublishFrame(t *testing.T) {
 	want := `{"op":"publish","id":1000000,"channel":"c000001","data":"` + string(payload(128)) + `"}`
 	if string(body) != want {
 		t.Errorf("publishes %s, want %s", body, want)
+	}
+}
+
+// A hearer wants each number once and in order, however the bytes come.
+func TestHearer(t *testing.T) {
+	message := func(channel string, n int) []byte {
+		return serverFrame(finText, fmt.Appendf(nil, `{"op":"message","channel":%q,"position":"x","data":"%s","type":"text"}`, channel, numbered(n, 200)))
+	}
+	good := slices.Concat(serverFrame(finText, []byte(`{"op":"connected","id":1}`)), message("a", 0), serverFrame(finPing, nil), message("a", 1))
+	for step := 1; step <= len(good); step++ {
+		var h hearer
+		got := 0
+		for p := range slices.Chunk(good, step) {
+			n, err := h.hear(p, "a")
+			if err != nil {
+				t.Fatalf("%d bytes at a time: %v", step, err)
+			}
+			got += n
+		}
+		if got != 2 || h.next != 2 || len(h.part) > 0 {
+			t.Errorf("%d bytes at a time: %d messages, %d bytes left over", step, got, len(h.part))
+		}
+	}
+	for name, bad := range map[string][]byte{
+		"one is missing": message("a", 1), "another channel": message("b", 0), "an error": serverFrame(finText, []byte(`{"op":"error"}`)),
+		"twice": slices.Concat(message("a", 0), message("a", 0)), "a gap": serverFrame(finText, []byte(`{"op":"gap","channel":"a"}`)),
+	} {
+		if _, err := new(hearer).hear(bad, "a"); err == nil {
+			t.Errorf("%s: it is taken for good", name)
+		}
 	}
 }

@@ -45,6 +45,7 @@ type Bound struct {
 var workloads = []*Workload{
 	&idleTCP, &idleWS, &idleSSE, &idleTLS, &idleCPU, &tcpEcho, &wsEcho, &broadcast, &accept,
 	&sessionIdleTCP, &sessionIdleWS, &sessionBroadcast, &sessionChat, &sessionPatterns, &sessionFan, &sessionCall,
+	&filesIdleTCP, &filesIdleWS, &filesLatency, &filesStart, &filesResume, &filesSlow,
 }
 
 func findWorkload(name string) *Workload {

@@ -29,6 +29,14 @@ const (
 	SessionPatterns  = "session-patterns"  // patterns, three of which match a publication
 	SessionFan       = "session-fan"       // one channel, a few sessions or many
 	SessionCall      = "session-call"      // calls, each answered by its data; or WSEcho
+
+	// Sessions of a server that keeps history in files.
+	FilesIdleTCP = "files-idle-tcp" // as SessionIdleTCP
+	FilesIdleWS  = "files-idle-ws"  // as SessionIdleWS
+	FilesLatency = "files-latency"  // one channel, published to at a steady rate
+	FilesStart   = "files-start"    // started again with much that is kept
+	FilesResume  = "files-resume"   // sessions that come back all at once after a start
+	FilesSlow    = "files-slow"     // one of the sessions does not read for a while
 )
 
 // Options is what a server is told at its start.
@@ -36,6 +44,8 @@ type Options struct {
 	Workload  string
 	Addr      string        // host:port to listen on; free when the server starts
 	PingEvery time.Duration // IdleCPU only
+	Dir       string        // for what is kept; empty: one that goes with the server
+	History   int           // publications that are kept of each channel; zero: the server's default
 	CertPEM   []byte        // IdleTLS only, with KeyPEM
 	KeyPEM    []byte
 }
@@ -45,6 +55,12 @@ type Running struct {
 	// Publish sends p to every open link as one binary message, at the latest those whose ping has been answered. It is called by one goroutine, for Broadcast only,
 	// and may block. p does not change.
 	Publish func(p []byte)
+
+	// Fill publishes n messages of size bytes to so many channels in turn, each with its number in its channel, and
+	// returns when all are acknowledged.
+	Fill func(n, channels, size int) error
+	// Tell adds to an answer what the server knows of itself. Nil means nothing.
+	Tell func(*reply)
 
 	// PID is that of the server's process, where it is a program of its own; then its CPU and memory are measured.
 	PID int

@@ -32,6 +32,8 @@ func TestEveryWorkload(t *testing.T) {
 		"-accept-links", "20", "-patience", "0", "-rate", "100", "-windows", "1,4", "-ws-sizes", "64,70000", "-under-way", "16",
 		"-session-links", "20", "-session-receivers", "10", "-fan", "2,10", "-chat-pairs", "10", "-chat-under-way", "4",
 		"-chat-rate", "100", "-patterns", "6000", "-pattern-sessions", "10", "-pattern-under-way", "4",
+		"-stored", "200", "-stored-channels", "20", "-resume-links", "10", "-resume-channels", "2",
+		"-slow-links", "3", "-slow", "2s", "-slow-fill", "100",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"time"
 )
@@ -34,7 +35,19 @@ var (
 	// Sessions, each with one subscription to a channel of its own.
 	sessionIdleTCP = idleWorkload(SessionIdleTCP, 1100, sessionLinks)
 	sessionIdleWS  = idleWorkload(SessionIdleWS, 1300, sessionLinks)
+
+	// The same with a broker that keeps history in files, which is in the process and in the figure.
+	filesIdleTCP = idleWorkload(FilesIdleTCP, 1600, sessionLinks)
+	filesIdleWS  = idleWorkload(FilesIdleWS, 1600, sessionLinks)
 )
+
+// ours names the server of ours that a workload is about.
+func ours(workload string) string {
+	if strings.HasPrefix(workload, "files-") {
+		return "longwire-files"
+	}
+	return "longwire"
+}
 
 func plainLinks(cfg *Config) int   { return cfg.IdleLinks }
 func sessionLinks(cfg *Config) int { return cfg.SessionLinks }
@@ -51,7 +64,7 @@ func idleWorkload(name string, atMost float64, links func(*Config) int) Workload
 		},
 		Measure: measureIdle,
 		Bounds: func(Cell) []Bound {
-			return []Bound{{Ours: "longwire", Metric: BytesPerLink, Want: atMost, AtMost: true}}
+			return []Bound{{Ours: ours(name), Metric: BytesPerLink, Want: atMost, AtMost: true}}
 		},
 	}
 }
@@ -107,7 +120,7 @@ func freedRSS(ctx context.Context, cfg *Config, child *Child) (int64, error) {
 // sessions have subscribed, each to a channel of its own.
 func openIdle(workload, name, addr string, n int) (io.Closer, error) {
 	switch workload {
-	case SessionIdleTCP, SessionIdleWS:
+	case SessionIdleTCP, SessionIdleWS, FilesIdleTCP, FilesIdleWS:
 		server, _ := findServer(workload, name)
 		return openFleet(addr, n, server.Speaks.begin(func(i int) []string { return []string{channelName(i)} })...)
 	case IdleTLS:

@@ -44,7 +44,7 @@ func (b *Broker) lossAfter(ctx context.Context, p *part, name string, after uint
 		l = loss{true, max(l.upTo, f)}
 	}
 	if matched > uint64(count) {
-		if err := b.countLoss(ctx, p, name, after, uint64(count), &l); err != nil {
+		if err := b.countLoss(ctx, p, name, after, uint64(count), s.Last, &l); err != nil {
 			return l, err
 		}
 	}
@@ -63,21 +63,18 @@ func young(taken time.Time, age time.Duration) bool {
 	return age <= 0 || !taken.IsZero() && time.Since(taken) < age
 }
 
-// countLoss finds out whether a channel has more behind a number than the count that is kept.
-func (b *Broker) countLoss(ctx context.Context, p *part, name string, after, count uint64, l *loss) error {
+// countLoss finds out whether a channel has more behind a number than the count that is kept; last is the last there is.
+func (b *Broker) countLoss(ctx context.Context, p *part, name string, after, count, last uint64, l *loss) error {
 	if !wire.IsPattern(name) {
 		l.any = true
 		return nil
 	}
-	s, err := b.stateOf(ctx, p, p.subject+name)
+	channels, err := b.crowded(ctx, p, name, count, last)
 	if err != nil {
 		return err
 	}
-	for subject, n := range s.Subjects {
-		if n <= count {
-			continue
-		}
-		g, err := b.fetch(ctx, p, strings.TrimPrefix(subject, p.subject), after+1, 1)
+	for _, channel := range channels {
+		g, err := b.fetch(ctx, p, channel, after+1, 1)
 		if err != nil {
 			return err
 		}

@@ -43,6 +43,8 @@ type part struct {
 	stamp    time.Time // when the stream took the publication last; zero if that is not known
 	forgets  []forget  // to be told
 
+	crowds crowds // has its own lock
+
 	// Guarded by gone.
 	gone sync.Mutex
 	lost uint64 // what is known to have been dropped for want of room, up to this number
