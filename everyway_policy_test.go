@@ -295,8 +295,8 @@ func TestBehindResumes(t *testing.T) {
 	everyWay(t, live(longwire.DropOldest, 2), func(t *testing.T, r *rig, w ways.Way) {
 		p := r.dial(w, ways.Options{})
 		p.reply(`{"op":"subscribe","channel":">"}`)
-		at := string(r.publish("x", padded(0)))
-		at = p.padded("x", 0, 0)
+		r.publish("x", padded(0))
+		at := p.padded("x", 0, 0)
 		p.hold()
 		r.padded("live.a", 0, much-1)
 		r.padded("x", 1, 50)

@@ -42,7 +42,7 @@ func TestPartialHistory(t *testing.T) {
 			if tt.gap {
 				at = p.want("gap").Position
 			}
-			for _, data := range strings.Fields(tt.want) {
+			for data := range strings.FieldsSeq(tt.want) {
 				m := p.next()
 				if string(m.Data) != `"`+data+`"` {
 					t.Errorf("%s since %s: heard %v", tt.name, tt.since, m)

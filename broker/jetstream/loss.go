@@ -3,7 +3,6 @@ package jetstream
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/longwire/longwire"
