@@ -61,7 +61,7 @@ type Options struct {
 // Its methods may be called from any goroutine.
 type Group struct {
 	loops []*Loop
-	wg    sync.WaitGroup // loops, the crew, pump goroutines and Release's; Close waits for them
+	wg    sync.WaitGroup // loops, pump goroutines and Release's; Close waits for them
 	crew  crew
 	log   *slog.Logger
 
@@ -195,4 +195,5 @@ func (g *Group) stop() {
 		l.must(taskFunc(func(time.Time) { l.stopping = true }))
 	}
 	g.wg.Wait()
+	g.crew.wait()
 }

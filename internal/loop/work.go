@@ -17,13 +17,16 @@ const maxIdle = 1024
 // and handing it work allocates nothing. More than maxIdle do not wait. Close
 // waits for all of them.
 type crew struct {
-	mu   sync.Mutex
-	idle []chan Worker // guarded by mu
-	over bool          // guarded by mu
+	mu sync.Mutex
+	// Guarded by mu.
+	idle []chan Worker
+	n    int           // goroutines
+	over bool          // no more of them wait
+	rest chan struct{} // closed when there are none; nil while nobody waits for that
 }
 
 // Go has w.Work run on a goroutine, which the group waits for when it is
-// closed. On the loop only.
+// closed. On the loop only, or by whoever takes the place of one that has ended; then nobody may wait.
 func (l *Loop) Go(w Worker) {
 	l.started = true
 	c := &l.group.crew
@@ -35,8 +38,9 @@ func (l *Loop) Go(w Worker) {
 		next <- w
 		return
 	}
+	c.n++
 	c.mu.Unlock()
-	l.group.wg.Go(func() { c.work(w) })
+	go c.work(w)
 }
 
 func (c *crew) work(w Worker) {
@@ -46,11 +50,31 @@ func (c *crew) work(w Worker) {
 		c.mu.Lock()
 		if c.over || len(c.idle) == maxIdle {
 			c.mu.Unlock()
-			return
+			break
 		}
 		c.idle = append(c.idle, next)
 		c.mu.Unlock()
 		w = <-next
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n--; c.n == 0 && c.rest != nil {
+		close(c.rest)
+		c.rest = nil
+	}
+}
+
+// wait waits until all have gone home.
+func (c *crew) wait() {
+	c.mu.Lock()
+	rest := c.rest
+	if c.n > 0 && rest == nil {
+		rest = make(chan struct{})
+		c.rest = rest
+	}
+	c.mu.Unlock()
+	if rest != nil {
+		<-rest
 	}
 }
 

@@ -188,7 +188,7 @@ func (l *link) put(b, end []byte, last bool) (int, error) {
 	switch {
 	case l.state&closing != 0:
 		return held, longwire.ErrClosed
-	case held > 0 && held+n > wire.MaxQueuedOut && !last:
+	case held > 0 && held+n > l.most(n) && !last:
 		q.full = true
 		if l.poll != nil {
 			l.poll.wake()
@@ -200,6 +200,15 @@ func (l *link) put(b, end []byte, last bool) (int, error) {
 		l.poll.wake()
 	}
 	return held + n, nil
+}
+
+// most returns how much may wait with a frame of n bytes. The one answer of a poll takes a last frame whatever its
+// size: with nothing but a gap in it the next poll would be told the same, and so on.
+func (l *link) most(n int) int {
+	if l.poll != nil && l.poll.once {
+		return wire.MaxQueuedOut + n
+	}
+	return wire.MaxQueuedOut
 }
 
 // Drained hears that the socket has room again.

@@ -72,6 +72,7 @@ func TestReaderSettles(t *testing.T) {
 	}, func(b *bubble) {
 		const none = `{"messages":[],"position":"1-1-1"}` + "\n"
 		const one = `{"messages":[1],"position":"1-1-1"}` + "\n"
+		large := strings.Repeat("2", wire.MaxQueuedOut)
 		message := func(r *reader) { r.send("1", "") }
 		settle := func(r *reader) { r.unsettled = false; r.Wake() }
 		for _, tt := range []struct {
@@ -89,8 +90,9 @@ func TestReaderSettles(t *testing.T) {
 			}, 2 * time.Second, one},
 			{"a message, and no room", "9s", time.Second, func(r *reader) {
 				message(r)
-				r.send(strings.Repeat("2", wire.MaxQueuedOut), "")
-			}, time.Second, one},
+				r.send(large, "") // is taken: it may be the first behind a gap
+				r.send("3", "")
+			}, time.Second, `{"messages":[1,` + large + `],"position":"1-1-1"}` + "\n"},
 			{"nothing", "0s", time.Second, settle, time.Second, none},
 			{"message and settled in one", "0s", time.Second, func(r *reader) { settle(r); message(r) }, time.Second, one},
 			{"never", "0s", 9 * time.Second, func(*reader) {}, 5 * time.Second, none},
