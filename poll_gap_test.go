@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/longwire/longwire"
 	"github.com/longwire/longwire/internal/ways"
 )
 
@@ -12,6 +13,7 @@ import (
 func TestLargeBehindAGap(t *testing.T) {
 	o := openToAll
 	o.Broker = deep{keeps: 2}
+	longwire.Bound(&o, longwire.Bounds{Recent: 1})
 	everyReading(t, o, func(t *testing.T, r *rig, w ways.Reading) {
 		large := strings.Repeat("x", 20_000)
 		first := string(r.publish("a.1", "first"))
