@@ -136,7 +136,8 @@ func TestNothingLost(t *testing.T) {
 		if len(k.gaps)+len(old.gaps) > 0 {
 			t.Error("there are gaps")
 		}
-		if via != SSE && via != NDJSON && c.Session() != session { // of theirs below
+		// Of streams below. Who polls and is cut in the middle of a POST begins anew: nobody knows what was taken over.
+		if via != SSE && via != NDJSON && via != Poll && c.Session() != session {
 			t.Errorf("the session was %s and is %s", session, c.Session())
 		}
 	})
