@@ -92,15 +92,8 @@ const (
 
 // filled returns the options without zeros. What has no bound is negative.
 func (o MemoryOptions) filled() MemoryOptions {
-	if o.Count == 0 {
-		o.Count = memCount
-	}
-	if o.Age == 0 {
-		o.Age = memAge
-	}
-	if o.Bytes == 0 {
-		o.Bytes = memBytes
-	}
+	c := Class{Count: o.Count, Age: o.Age, Bytes: o.Bytes}.filled()
+	o.Count, o.Age, o.Bytes = c.Count, c.Age, c.Bytes
 	if o.KeyWindow == 0 {
 		o.KeyWindow = memKeyWindow
 	}
