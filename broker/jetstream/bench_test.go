@@ -76,3 +76,34 @@ func BenchmarkPublishBare(b *testing.B) {
 	}
 	<-js.PublishAsyncComplete()
 }
+
+// BenchmarkRead reads everything of a partition: what a node does when it begins, and when many come back at once.
+func BenchmarkRead(b *testing.B) {
+	const most = 200_000
+	br := open(b, &Options{})
+	data := make([]byte, 128)
+	var wg sync.WaitGroup
+	for i := range most {
+		wg.Add(1)
+		br.Publish(&longwire.Publication{Channel: fmt.Sprint("c", i%10_000), Data: data}, func(_ *longwire.Publication, err error) {
+			if err != nil {
+				b.Error(err)
+			}
+			wg.Done()
+		})
+	}
+	wg.Wait()
+	for b.Loop() {
+		n := 0
+		for _, err := range br.Read(b.Context(), &longwire.Range{Channels: []string{">"}}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			n++
+		}
+		if n != most {
+			b.Fatalf("%d of %d", n, most)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/most, "ns/publication")
+}

@@ -116,12 +116,21 @@ func (w *pages) askOnce(ctx context.Context, nc *nats.Conn, subject string, body
 
 // fetch reads a page: at most so many publications with a number from first on that match.
 func (b *Broker) fetch(ctx context.Context, p *part, name string, first uint64, most int) (*page, error) {
-	return b.fetchPage(ctx, p, map[string]any{"seq": max(first, 1), "next_by_subj": p.subject + name, "batch": most, "max_bytes": pageBytes})
+	return b.fetchPage(ctx, p, map[string]any{"seq": max(first, 1), "next_by_subj": p.filter(name), "batch": most, "max_bytes": pageBytes})
+}
+
+// filter returns what to ask the store for. A stream has nothing but what is under its subject, and asked for
+// all it has the store need not look at what it has.
+func (p *part) filter(name string) string {
+	if name == ">" {
+		return name
+	}
+	return p.subject + name
 }
 
 // fetchSince is fetch of what was kept at a time or later.
 func (b *Broker) fetchSince(ctx context.Context, p *part, name string, since time.Time, most int) (*page, error) {
-	return b.fetchPage(ctx, p, map[string]any{"start_time": since.UTC(), "next_by_subj": p.subject + name, "batch": most, "max_bytes": pageBytes})
+	return b.fetchPage(ctx, p, map[string]any{"start_time": since.UTC(), "next_by_subj": p.filter(name), "batch": most, "max_bytes": pageBytes})
 }
 
 func (b *Broker) fetchPage(ctx context.Context, p *part, ask map[string]any) (*page, error) {

@@ -38,7 +38,7 @@ type want struct {
 
 // A page of a walk has at most walkMost publications, and of one with many names at least walkLeast.
 const (
-	walkMost  = 256
+	walkMost  = 1024
 	walkLeast = 16
 )
 
