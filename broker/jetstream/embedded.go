@@ -33,8 +33,8 @@ type embedded struct {
 // startTime is how long a server may take to be ready: it looks through what it has.
 const startTime = 5 * time.Minute
 
-// startEmbedded takes the directory and starts a server in it.
-func startEmbedded(o *Options) (*embedded, error) {
+// newEmbedded takes the directory, which is made if it is not there.
+func newEmbedded(o *Options) (*embedded, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("jetstream: the data directory cannot be made: %w; name another with --data, or keep nothing with --data memory", err)
 	}
@@ -42,11 +42,6 @@ func startEmbedded(o *Options) (*embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := loadRecord(o.Dir); err != nil && !damaged(err) {
-		_ = held.Close()
-		return nil, err // a newer program's data is not touched
-	}
-	clearHalf(o.Dir)
 	e := &embedded{
 		dir: o.Dir, log: o.Log, held: held,
 		opts: &server.Options{
@@ -58,10 +53,6 @@ func startEmbedded(o *Options) (*embedded, error) {
 	}
 	if e.opts.SyncAlways {
 		e.opts.SyncInterval = 2 * time.Minute
-	}
-	if err := e.start(); err != nil {
-		_ = held.Close()
-		return nil, err
 	}
 	return e, nil
 }

@@ -24,6 +24,7 @@ type record struct {
 	Clean      []uint64             `json:"clean,omitempty"`     // last numbers, if the end was in order
 	Forgotten  map[string]forgotten `json:"forgotten,omitempty"` // by channel
 	Limits     []limits             `json:"limits,omitempty"`    // of each partition, if they were others once
+	Damaged    []damage             `json:"damaged,omitempty"`   // what was lost in the midst, by partition and number
 
 	revision uint64 // as its keeper counts, if that does
 }
@@ -96,6 +97,7 @@ func (r *record) whole() bool {
 	n := r.Partitions * len(r.Classes)
 	return r.Format > 0 && r.Partitions > 0 && n > 0 && n <= longwire.MaxPartitions &&
 		!slices.ContainsFunc(r.Epochs, func(e epoch) bool { return e.ID == 0 || len(e.First) != n }) &&
+		!slices.ContainsFunc(r.Damaged, func(d damage) bool { return d.Partition < 0 || d.Partition >= n }) &&
 		(r.Limits == nil || len(r.Limits) == n)
 }
 
@@ -115,7 +117,7 @@ func (r *record) adapt(l *longwire.Layout) (bool, error) {
 	if err != nil || fits {
 		return false, err
 	}
-	r.Epochs, r.Forgotten, r.Classes, r.Limits = nil, nil, classesOf(l), nil
+	r.Epochs, r.Forgotten, r.Classes, r.Limits, r.Damaged = nil, nil, classesOf(l), nil, nil
 	return true, nil
 }
 
@@ -219,5 +221,6 @@ func (r *record) clone() *record {
 	c.Epochs = slices.Clone(r.Epochs)
 	c.Forgotten = maps.Clone(r.Forgotten)
 	c.Limits = slices.Clone(r.Limits)
+	c.Damaged = slices.Clone(r.Damaged)
 	return &c
 }
