@@ -244,7 +244,7 @@ func TestKeysAcrossRestart(t *testing.T) {
 func TestRestart(t *testing.T) {
 	b := open(t, &Options{Log: quiet, Classes: []longwire.Class{{Name: "memory", Patterns: []string{"m"}, Memory: true}}})
 	memory, file := put(t, b, "m", 2), put(t, b, "a", 2)
-	if err := b.healthy(); err != nil {
+	if err := b.sick(); err != nil {
 		t.Error(err)
 	}
 	if err := b.restart(); err != nil {

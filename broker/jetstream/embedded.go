@@ -85,17 +85,27 @@ func (e *embedded) stop() {
 	}
 }
 
-// healthy returns what keeps the server from writing to a stream: it answers nothing any more to whoever
-// publishes then.
-func (e *embedded) healthy(stream string) error {
+// down returns why there is no store, nil if there is one.
+func (e *embedded) down() error {
+	e.mu.Lock()
+	s := e.s
+	e.mu.Unlock()
+	switch {
+	case s == nil:
+		return errDown
+	case !s.JetStreamEnabled():
+		return errors.New("the server has given up its store")
+	}
+	return nil
+}
+
+// wrote returns the error that the server had when it last could not store a publication, nil if it had none.
+func (e *embedded) wrote(stream string) error {
 	e.mu.Lock()
 	s := e.s
 	e.mu.Unlock()
 	if s == nil {
-		return errDown
-	}
-	if !s.JetStreamEnabled() {
-		return errors.New("the server has given up its store")
+		return nil
 	}
 	// It also tells of what passes, such as a stream that is just being made.
 	h := s.Healthz(&server.HealthzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Stream: stream})
