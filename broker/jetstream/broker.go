@@ -52,6 +52,7 @@ type Broker struct {
 	full     atomic.Bool  // there is no room
 	broken   atomic.Bool  // the store could not write, and takes nothing any more
 	outdated atomic.Bool  // another node has laid channels out in another way
+	foreign  atomic.Bool  // it was said that somebody else publishes
 	wg       sync.WaitGroup
 	once     sync.Once
 

@@ -27,7 +27,7 @@ func (b *Broker) fetchOne(ctx context.Context, p *part, number uint64) (*longwir
 	if m == nil || err != nil {
 		return nil, err
 	}
-	return b.publication(p, m.Subject, number, m.Data)
+	return b.publication(p, m.Subject, number, m.Data), nil
 }
 
 // stampOf returns when the stream took the publication with a number, zero if it is not kept.
@@ -112,10 +112,7 @@ func (w *walk) stale(n *want, g *page) (bool, error) {
 		m, err := w.b.askLeader(w.ctx, w.p, map[string]any{"last_by_subj": subject})
 		return m != nil && m.Stamp.After(w.r.From), err
 	}
-	last := n.after
-	if len(g.list) > 0 {
-		last = g.list[len(g.list)-1].Number
-	}
+	last := max(n.after, g.last)
 	if last >= w.end {
 		return false, nil
 	}

@@ -79,7 +79,9 @@ func (b *Broker) countLoss(ctx context.Context, p *part, name string, after, cou
 		}
 		if g.matched() > count {
 			l.any = true
-			l.upTo = max(l.upTo, g.list[0].Number-1)
+			if len(g.list) > 0 {
+				l.upTo = max(l.upTo, g.list[0].Number-1)
+			}
 		}
 	}
 	return nil
