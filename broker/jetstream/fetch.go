@@ -19,14 +19,14 @@ import (
 // A page is some publications of a partition that match one name or pattern, from a number on.
 type page struct {
 	list    []*longwire.Publication
-	foreign uint64 // messages that are none of ours, and left out
+	without uint64 // messages that were left out: foreign ones, and what is forgotten and not deleted yet
 	last    uint64 // the number of the last message
 	pending uint64 // how many more match behind it
 }
 
-// matched returns how many matched when it was read: those of the page, and behind it. What is foreign takes
+// matched returns how many matched when it was read: those of the page, and behind it. What was left out takes
 // room like others.
-func (g *page) matched() uint64 { return uint64(len(g.list)) + g.foreign + g.pending }
+func (g *page) matched() uint64 { return uint64(len(g.list)) + g.without + g.pending }
 
 // pageBytes bounds what the server sends of one page, and one publication more.
 const pageBytes = 1 << 20
@@ -135,7 +135,7 @@ func (b *Broker) fetchPage(ctx context.Context, p *part, ask map[string]any) (*p
 			return g, err
 		}
 		delete(ask, "start_time")
-		ask["seq"] = g.last + 1 // all that came was foreign
+		ask["seq"] = g.last + 1 // all that came was left out
 	}
 }
 
@@ -158,10 +158,10 @@ func (b *Broker) addPage(ctx context.Context, p *part, ask map[string]any, g *pa
 		if g.last, err = strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64); err != nil {
 			return fmt.Errorf("jetstream: the number of a message: %w", err)
 		}
-		if q := b.publication(p, m.Header.Get("Nats-Subject"), g.last, m.Data); q != nil {
+		if q := b.publication(p, m.Header.Get("Nats-Subject"), g.last, m.Data); q != nil && !b.record.Load().forgot(q) {
 			g.list = append(g.list, q)
 		} else {
-			g.foreign++
+			g.without++
 		}
 	}
 	return nil

@@ -27,7 +27,11 @@ func (b *Broker) fetchOne(ctx context.Context, p *part, number uint64) (*longwir
 	if m == nil || err != nil {
 		return nil, err
 	}
-	return b.publication(p, m.Subject, number, m.Data), nil
+	q := b.publication(p, m.Subject, number, m.Data)
+	if q != nil && b.record.Load().forgot(q) {
+		return nil, nil
+	}
+	return q, nil
 }
 
 // stampOf returns when the stream took the publication with a number, zero if it is not kept.

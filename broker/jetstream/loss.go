@@ -148,7 +148,7 @@ func (b *Broker) Forget(ctx context.Context, channel string) error {
 	if p.class.Age > 0 {
 		oldest = time.Now().Add(-p.class.Age)
 	}
-	// First: who comes between this and that gets a gap, and what is still there.
+	// First: from now on it is not read any more, by this node and by others once they are told, whenever it is deleted.
 	if err := b.replace(ctx, func(r *record) error { return r.forget(channel, s.Last, oldest) }); err != nil {
 		return err
 	}

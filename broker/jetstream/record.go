@@ -215,6 +215,11 @@ func (r *record) forget(channel string, number uint64, oldest time.Time) error {
 	return nil
 }
 
+// forgot reports whether a publication is forgotten: it may be there until another node has deleted it.
+func (r *record) forgot(p *longwire.Publication) bool {
+	return p.Number <= r.Forgotten[p.Channel].Number
+}
+
 // clone returns a copy that can be changed.
 func (r *record) clone() *record {
 	c := *r
