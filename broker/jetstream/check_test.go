@@ -235,6 +235,41 @@ func TestDamagedParts(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	})
+	t.Run("all of a middle block", func(t *testing.T) {
+		b := open(t, blocked())
+		q := *alternate(t, b, all)
+		o := b.end(t, false)
+		in := places(t, o.Dir, "LW-default-0")
+		change(t, in[300].path, func(b []byte) []byte { clear(b); return b })
+		first, end := uint64(300), uint64(300)
+		for in[first-1].path == in[300].path {
+			first--
+		}
+		for in[end].path == in[300].path {
+			end++
+		}
+		b = open(t, &o)
+		want := fmt.Sprintf("51-%d gap(%d,%d) %d-%d", first-1, end-1, end-1, end, all)
+		if got := story(t, b, &longwire.Range{Channels: []string{">"}, Epoch: q.Epoch, After: 50, Taken: q.Time}); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
+	t.Run("everything, orderly", func(t *testing.T) {
+		b := open(t, blocked())
+		q := *alternate(t, b, 50)
+		o := b.end(t, true)
+		change(t, lastBlock(t, o.Dir, "LW-default-0"), func(b []byte) []byte { clear(b); return b })
+		b = open(t, &o)
+		if next := alternate(t, b, 1); next.Number != 51 || next.Epoch != q.Epoch {
+			t.Errorf("the next is %+v", next)
+		}
+		if got := story(t, b, &longwire.Range{Channels: []string{">"}, Epoch: q.Epoch, After: 20, Taken: q.Time}); got != "gap(50,50) 51-51" {
+			t.Errorf("%q is read", got)
+		}
+		if got := story(t, b, after(&q)); got != "" {
+			t.Errorf("%q is read behind the last of b", got)
+		}
+	})
 	t.Run("whole entries of the last block, orderly", func(t *testing.T) {
 		b := open(t, blocked())
 		q := *alternate(t, b, all)

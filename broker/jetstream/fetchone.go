@@ -112,7 +112,7 @@ func (w *walk) whole(n *want, fetch func() (*page, error)) (*page, error) {
 // stale reports whether the leader has more than the last page.
 func (w *walk) stale(n *want, g *page) (bool, error) {
 	subject := w.p.subject + n.name
-	if len(g.list) == 0 && n.page == nil && !w.r.From.IsZero() {
+	if g.last == 0 && n.page == nil && !w.r.From.IsZero() {
 		m, err := w.b.askLeader(w.ctx, w.p, map[string]any{"last_by_subj": subject})
 		return m != nil && m.Stamp.After(w.r.From), err
 	}
