@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -85,18 +86,18 @@ func afterLoss(t *testing.T, b *Broker, last *longwire.Publication) {
 		t.Errorf("the next is %+v", next)
 	}
 	for number := uint64(1); number <= last.Number; number++ {
-		want := ""
+		var want strings.Builder
 		for k := number + 1; k <= uint64(len(kept)); k++ {
-			want += fmt.Sprintf("%d:a=x ", k)
+			fmt.Fprintf(&want, "%d:a=x ", k)
 		}
 		if number < last.Number {
-			want += fmt.Sprintf("gap(a,%d) ", last.Number)
+			fmt.Fprintf(&want, "gap(a,%d) ", last.Number)
 		}
-		want += fmt.Sprintf("%d:a=x ", next.Number)
+		fmt.Fprintf(&want, "%d:a=x ", next.Number)
 		q := *last
 		q.Number = number
-		if got := read(t, b, after(&q)); got != want {
-			t.Fatalf("behind number %d %q is read, want %q", number, got, want)
+		if got := read(t, b, after(&q)); got != want.String() {
+			t.Fatalf("behind number %d %q is read, want %q", number, got, want.String())
 		}
 	}
 }
