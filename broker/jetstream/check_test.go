@@ -360,3 +360,30 @@ func FuzzScanBlock(f *testing.F) {
 		}
 	})
 }
+
+// TestDamagedIsDropped: what is noted goes once all that it could tell is told otherwise, and not before.
+func TestDamagedIsDropped(t *testing.T) {
+	old := time.Now().Add(-2 * time.Hour)
+	for _, tt := range []struct {
+		name  string
+		d     damage
+		first uint64
+		last  uint64
+		age   time.Duration
+		gone  bool
+	}{
+		{"in the midst", damage{First: 5, Last: 7, Time: old}, 1, 10, time.Hour, false},
+		{"at the front, found just now", damage{First: 1, Last: 7, Time: time.Now()}, 8, 10, time.Hour, false},
+		{"at the front, kept for ever", damage{First: 1, Last: 7, Time: old}, 8, 10, -1, false},
+		{"in part at the front", damage{First: 5, Last: 7, Time: old}, 7, 10, time.Hour, false},
+		{"long ago", damage{First: 1, Last: 7, Time: old}, 8, 10, time.Hour, true},
+		{"numbers that are given again", damage{First: 5, Last: 7, Time: time.Now()}, 1, 4, time.Hour, true},
+		{"of another partition", damage{Partition: 1, First: 5, Last: 7, Time: old}, 8, 10, time.Hour, false},
+	} {
+		r := &record{Damaged: []damage{tt.d}}
+		r.dropDamage(0, &state{First: tt.first, Last: tt.last}, tt.age)
+		if gone := len(r.Damaged) == 0; gone != tt.gone {
+			t.Errorf("%s: dropped is %v", tt.name, gone)
+		}
+	}
+}
