@@ -98,7 +98,7 @@ func (r *record) whole() bool {
 	return r.Format > 0 && r.Partitions > 0 && n > 0 && n <= longwire.MaxPartitions &&
 		!slices.ContainsFunc(r.Epochs, func(e epoch) bool { return e.ID == 0 || len(e.First) != n }) &&
 		!slices.ContainsFunc(r.Damaged, func(d damage) bool { return d.Partition < 0 || d.Partition >= n }) &&
-		(r.Limits == nil || len(r.Limits) == n)
+		(r.Clean == nil || len(r.Clean) == n) && (r.Limits == nil || len(r.Limits) == n)
 }
 
 // fits reports whether the data is laid out so. It is an error if it cannot be.
