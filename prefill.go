@@ -2,6 +2,7 @@ package longwire
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -47,6 +48,10 @@ func (n *Node) lastOf(ctx context.Context, part int, last uint64) (list []*Publi
 		after := next - min(prefillBlock, next)
 		var block []*Publication
 		for p, err := range n.broker.Read(ctx, &Range{Partition: part, Channels: []string{">"}, After: after, Limit: prefillBlock}) {
+			if _, ok := errors.AsType[*GapError](err); ok {
+				block = nil // what comes before it does not hang together with the rest
+				continue
+			}
 			if err != nil {
 				return nil, err
 			}

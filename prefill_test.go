@@ -3,6 +3,7 @@ package longwire
 import (
 	"context"
 	"fmt"
+	"iter"
 	"testing"
 )
 
@@ -52,5 +53,48 @@ func TestPrefill(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A holed broker has lost one publication in the midst, and tells it.
+type holed struct {
+	Broker
+	lost uint64
+}
+
+func (b *holed) Read(ctx context.Context, r *Range) iter.Seq2[*Publication, error] {
+	return func(yield func(*Publication, error) bool) {
+		for p, err := range b.Broker.Read(ctx, r) {
+			if p != nil && p.Number == b.lost {
+				p, err = nil, &GapError{Channel: r.Channels[0], After: b.lost, Lost: b.lost}
+			}
+			if !yield(p, err) {
+				return
+			}
+		}
+	}
+}
+
+// What is behind a gap in the midst is in the window, and nothing before it.
+func TestPrefillBehindGap(t *testing.T) {
+	e, err := NewEngine(&EngineOptions{Loops: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close(context.Background())
+	for _, lost := range []uint64{1, 100, 1500, 1999, 2000} {
+		b := &holed{NewMemory(&MemoryOptions{Count: 5000}), lost}
+		defer b.Close(context.Background())
+		for i := range 2000 {
+			b.Publish(&Publication{Channel: "a", Data: fmt.Append(nil, i)}, func(*Publication, error) {})
+		}
+		n, err := New(&Options{Broker: b, Engine: e})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Close(context.Background())
+		if got, _ := n.recent.begins(); got != lost+1 {
+			t.Errorf("without %d the window begins at %d", lost, got)
+		}
 	}
 }

@@ -52,6 +52,7 @@ type Broker struct {
 	full     atomic.Bool  // there is no room
 	broken   atomic.Bool  // the store could not write, and takes nothing any more
 	outdated atomic.Bool  // another node has laid channels out in another way
+	foreign  atomic.Bool  // it was said that somebody else publishes
 	wg       sync.WaitGroup
 	once     sync.Once
 
@@ -109,15 +110,22 @@ func (b *Broker) open(ctx context.Context) (err error) {
 	case b.opts.URL != "":
 		return b.openCluster(ctx)
 	}
-	if b.embedded, err = startEmbedded(&b.opts); err != nil {
+	if b.embedded, err = newEmbedded(&b.opts); err != nil {
 		return err
 	}
 	b.keeper = recordFile{b.opts.Dir}
 	r, damage := b.keeper.load(ctx)
 	if damage != nil && !damaged(damage) {
-		return damage
+		return damage // a newer program's data is not touched
 	}
+	clearHalf(b.opts.Dir)
 	if err := b.lay(r, 1); err != nil {
+		return err
+	}
+	if err := b.check(ctx, r); err != nil {
+		return err
+	}
+	if err := b.embedded.start(); err != nil {
 		return err
 	}
 	if err := b.connect(); err != nil {
@@ -225,7 +233,12 @@ func (b *Broker) begin(ctx context.Context, r *record) error {
 		if last[p.index], err = b.whole(ctx, p, s, r); err != nil {
 			return err
 		}
+		if len(r.Clean) == len(last) && last[p.index] < r.Clean[p.index] && p.onDisk() {
+			b.log.Error("jetstream: the end of what was kept is lost; whoever had a position is told of a gap", "stream", p.stream, "kept", last[p.index], "last", r.Clean[p.index])
+			last[p.index] = 0 // who stood before it has lost something, too
+		}
 		p.suspectLoss(s)
+		r.dropDamage(p.index, s, p.class.Age)
 	}
 	if _, err := r.begin(b.layout, last); err != nil {
 		return err

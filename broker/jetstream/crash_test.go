@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -62,8 +63,41 @@ func TestDamagedTail(t *testing.T) {
 				if err := os.WriteFile(path, damage(data), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				afterDamage(t, open(t, &Options{Dir: b.opts.Dir, Log: quiet}), last, name == "longer")
+				b = open(t, &Options{Dir: b.opts.Dir, Log: quiet})
+				if index && name != "longer" && name != "nothing" { // all was on the disk, so what is missing is known
+					afterLoss(t, b, last)
+				} else {
+					afterDamage(t, b, last, name == "longer")
+				}
 			})
+		}
+	}
+}
+
+// afterLoss checks a broker of which it is known what it has lost, up to last.
+func afterLoss(t *testing.T, b *Broker, last *longwire.Publication) {
+	t.Helper()
+	kept := numbers(t, b)
+	if !slices.Equal(kept, upTo(len(kept))) || len(kept) >= int(last.Number) {
+		t.Fatalf("kept is %v", kept)
+	}
+	next := put(t, b, "a", 1)
+	if next.Number != last.Number+1 || next.Epoch != last.Epoch {
+		t.Errorf("the next is %+v", next)
+	}
+	for number := uint64(1); number <= last.Number; number++ {
+		var want strings.Builder
+		for k := number + 1; k <= uint64(len(kept)); k++ {
+			fmt.Fprintf(&want, "%d:a=x ", k)
+		}
+		if number < last.Number {
+			fmt.Fprintf(&want, "gap(a,%d) ", last.Number)
+		}
+		fmt.Fprintf(&want, "%d:a=x ", next.Number)
+		q := *last
+		q.Number = number
+		if got := read(t, b, after(&q)); got != want.String() {
+			t.Fatalf("behind number %d %q is read, want %q", number, got, want.String())
 		}
 	}
 }
@@ -107,7 +141,7 @@ func afterDamage(t *testing.T, b *Broker, last *longwire.Publication, none bool)
 // TestCrashBetweenSteps: a process may end after each step of opening and closing.
 func TestCrashBetweenSteps(t *testing.T) {
 	for _, kept := range []int{0, 3} {
-		for step := range 7 {
+		for step := range 9 {
 			t.Run(fmt.Sprintf("step %d with %d kept", step, kept), func(t *testing.T) {
 				o := Options{Dir: t.TempDir(), Log: quiet}
 				var q *longwire.Publication
@@ -150,7 +184,7 @@ func crashAt(t *testing.T, o Options, last int) {
 	close(b.ended)
 	var r *record
 	steps := []func() error{
-		func() (err error) { b.embedded, err = startEmbedded(&b.opts); return err },
+		func() (err error) { b.embedded, err = newEmbedded(&b.opts); return err },
 		func() (err error) {
 			if r, err = loadRecord(o.Dir); err != nil {
 				return err
@@ -159,8 +193,10 @@ func crashAt(t *testing.T, o Options, last int) {
 				return err
 			}
 			b.keeper = recordFile{o.Dir}
-			return b.connect()
+			return b.check(ctx, r)
 		},
+		func() error { return b.embedded.start() },
+		func() error { return b.connect() },
 		func() error { return b.makeStreams(ctx, r) },
 		func() error { return b.begin(ctx, r) },
 		func() error { b.embedded.stop(); return nil },
@@ -209,7 +245,7 @@ func TestKeysAcrossRestart(t *testing.T) {
 func TestRestart(t *testing.T) {
 	b := open(t, &Options{Log: quiet, Classes: []longwire.Class{{Name: "memory", Patterns: []string{"m"}, Memory: true}}})
 	memory, file := put(t, b, "m", 2), put(t, b, "a", 2)
-	if err := b.healthy(); err != nil {
+	if err := b.sick(); err != nil {
 		t.Error(err)
 	}
 	if err := b.restart(); err != nil {

@@ -138,6 +138,8 @@ func TestDamagedRecord(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": "", "cut": `{"format":1,"partitions":1,"cla`, "nothing": "{}", "another thing": `[1,2]`,
 		"epochs of other partitions": `{"format":1,"partitions":1,"classes":[{"name":"default"}],"epochs":[{"id":1,"first":[1,1]}]}`,
+		"ends of other partitions":   `{"format":1,"partitions":1,"classes":[{"name":"default"}],"epochs":[{"id":1,"first":[1]}],"clean":[1,1]}`,
+		"damage elsewhere":           `{"format":1,"partitions":1,"classes":[{"name":"default"}],"epochs":[{"id":1,"first":[1]}],"damaged":[{"partition":1,"first":1,"last":1}]}`,
 		"missing":                    "missing",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -33,8 +33,8 @@ type embedded struct {
 // startTime is how long a server may take to be ready: it looks through what it has.
 const startTime = 5 * time.Minute
 
-// startEmbedded takes the directory and starts a server in it.
-func startEmbedded(o *Options) (*embedded, error) {
+// newEmbedded takes the directory, which is made if it is not there.
+func newEmbedded(o *Options) (*embedded, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("jetstream: the data directory cannot be made: %w; name another with --data, or keep nothing with --data memory", err)
 	}
@@ -42,11 +42,6 @@ func startEmbedded(o *Options) (*embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := loadRecord(o.Dir); err != nil && !damaged(err) {
-		_ = held.Close()
-		return nil, err // a newer program's data is not touched
-	}
-	clearHalf(o.Dir)
 	e := &embedded{
 		dir: o.Dir, log: o.Log, held: held,
 		opts: &server.Options{
@@ -58,10 +53,6 @@ func startEmbedded(o *Options) (*embedded, error) {
 	}
 	if e.opts.SyncAlways {
 		e.opts.SyncInterval = 2 * time.Minute
-	}
-	if err := e.start(); err != nil {
-		_ = held.Close()
-		return nil, err
 	}
 	return e, nil
 }
@@ -94,17 +85,27 @@ func (e *embedded) stop() {
 	}
 }
 
-// healthy returns what keeps the server from writing to a stream: it answers nothing any more to whoever
-// publishes then.
-func (e *embedded) healthy(stream string) error {
+// down returns why there is no store, nil if there is one.
+func (e *embedded) down() error {
+	e.mu.Lock()
+	s := e.s
+	e.mu.Unlock()
+	switch {
+	case s == nil:
+		return errDown
+	case !s.JetStreamEnabled():
+		return errors.New("the server has given up its store")
+	}
+	return nil
+}
+
+// wrote returns the error that the server had when it last could not store a publication, nil if it had none.
+func (e *embedded) wrote(stream string) error {
 	e.mu.Lock()
 	s := e.s
 	e.mu.Unlock()
 	if s == nil {
-		return errDown
-	}
-	if !s.JetStreamEnabled() {
-		return errors.New("the server has given up its store")
+		return nil
 	}
 	// It also tells of what passes, such as a stream that is just being made.
 	h := s.Healthz(&server.HealthzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Stream: stream})

@@ -3,12 +3,9 @@ package jetstream
 import (
 	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
-
-	"github.com/longwire/longwire"
 )
 
 // A feed is what a cluster sends of a stream, in the order of the numbers: those of the partitions bring what
@@ -223,10 +220,6 @@ func (b *Broker) hearStatus(f *feed, m *nats.Msg) {
 
 // hearPublication notes what followers are to be told.
 func (b *Broker) hearPublication(p *part, m *nats.Msg, meta *nats.MsgMetadata) {
-	q := &longwire.Publication{Channel: strings.TrimPrefix(m.Subject, p.subject), Partition: p.index, Number: meta.Sequence.Stream}
-	if err := parsePublication(q, m.Data); err != nil {
-		b.log.Error("jetstream: somebody else publishes to longwire's subjects; give longwire an account of its own", "subject", m.Subject, "err", err)
-		q = nil
-	}
+	q := b.publication(p, m.Subject, meta.Sequence.Stream, m.Data)
 	p.arrived = append(p.arrived, arrival{number: meta.Sequence.Stream, q: q, stamp: meta.Timestamp})
 }

@@ -19,11 +19,14 @@ import (
 // A page is some publications of a partition that match one name or pattern, from a number on.
 type page struct {
 	list    []*longwire.Publication
-	pending uint64 // how many more match behind them
+	without uint64 // messages that were left out: foreign ones, and what is forgotten and not deleted yet
+	last    uint64 // the number of the last message
+	pending uint64 // how many more match behind it
 }
 
-// matched returns how many matched when it was read: those of the page, and behind it.
-func (g *page) matched() uint64 { return uint64(len(g.list)) + g.pending }
+// matched returns how many matched when it was read: those of the page, and behind it. What was left out takes
+// room like others.
+func (g *page) matched() uint64 { return uint64(len(g.list)) + g.without + g.pending }
 
 // pageBytes bounds what the server sends of one page, and one publication more.
 const pageBytes = 1 << 20
@@ -133,45 +136,60 @@ func (b *Broker) fetchSince(ctx context.Context, p *part, name string, since tim
 	return b.fetchPage(ctx, p, map[string]any{"start_time": since.UTC(), "next_by_subj": p.filter(name), "batch": most, "max_bytes": pageBytes})
 }
 
+// fetchPage reads a page. It is empty only if nothing more matches.
 func (b *Broker) fetchPage(ctx context.Context, p *part, ask map[string]any) (*page, error) {
+	g := &page{}
+	for {
+		if err := b.addPage(ctx, p, ask, g); err != nil || len(g.list) > 0 || g.pending == 0 {
+			return g, err
+		}
+		delete(ask, "start_time")
+		ask["seq"] = g.last + 1 // all that came was left out
+	}
+}
+
+func (b *Broker) addPage(ctx context.Context, p *part, ask map[string]any, g *page) error {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	body, _ := json.Marshal(ask)
 	a, err := b.pages.ask(ctx, b.reads.nc, "$JS.API.DIRECT.GET."+p.stream, body)
 	if err != nil {
-		return nil, away(ctx, err)
+		return away(ctx, err)
 	}
 	switch status := a.end.Header.Get("Status"); status {
 	case "204", "404":
 	default:
-		return nil, wire.Errorf(wire.CodeUnavailable, "the store answers %q to a read; try again", strings.TrimSpace(status+" "+a.end.Header.Get("Description")))
+		return wire.Errorf(wire.CodeUnavailable, "the store answers %q to a read; try again", strings.TrimSpace(status+" "+a.end.Header.Get("Description")))
 	}
-	g := &page{list: make([]*longwire.Publication, 0, len(a.messages))}
+	g.list = make([]*longwire.Publication, 0, len(a.messages))
 	g.pending, _ = strconv.ParseUint(a.end.Header.Get("Nats-Num-Pending"), 10, 64)
 	for _, m := range a.messages {
-		q, err := b.publicationOf(p, m)
-		if err != nil {
-			return nil, err
+		if g.last, err = strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64); err != nil {
+			return fmt.Errorf("jetstream: the number of a message: %w", err)
 		}
-		g.list = append(g.list, q)
+		if q := b.publication(p, m.Header.Get("Nats-Subject"), g.last, m.Data); q != nil && !b.record.Load().forgot(q) {
+			g.list = append(g.list, q)
+		} else {
+			g.without++
+		}
 	}
-	return g, nil
+	return nil
 }
 
-// publicationOf makes a publication of a message that was read.
-func (b *Broker) publicationOf(p *part, m *nats.Msg) (*longwire.Publication, error) {
-	number, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
-	if err != nil {
-		return nil, errCodec
-	}
-	return b.publication(p, m.Header.Get("Nats-Subject"), number, m.Data)
-}
-
-func (b *Broker) publication(p *part, subject string, number uint64, data []byte) (*longwire.Publication, error) {
+// publication makes a publication of a message that was read, nil if it is none.
+func (b *Broker) publication(p *part, subject string, number uint64, data []byte) *longwire.Publication {
 	channel, ok := strings.CutPrefix(subject, p.subject)
-	if !ok {
-		return nil, errCodec
-	}
 	q := &longwire.Publication{Channel: channel, Partition: p.index, Epoch: b.record.Load().epochOf(p.index, number), Number: number}
-	return q, parsePublication(q, data)
+	if !ok || wire.CheckChannel(channel) != nil || parsePublication(q, data) != nil {
+		b.tellForeign(subject, number)
+		return nil
+	}
+	return q
+}
+
+// tellForeign says once that there are messages of others. They are passed over as if they were not there.
+func (b *Broker) tellForeign(subject string, number uint64) {
+	if !b.foreign.Swap(true) {
+		b.log.Warn("jetstream: somebody else publishes to longwire's subjects; that is passed over, but takes the room of publications; give longwire an account of its own", "subject", subject, "number", number)
+	}
 }

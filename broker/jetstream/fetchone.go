@@ -27,7 +27,11 @@ func (b *Broker) fetchOne(ctx context.Context, p *part, number uint64) (*longwir
 	if m == nil || err != nil {
 		return nil, err
 	}
-	return b.publication(p, m.Subject, number, m.Data)
+	q := b.publication(p, m.Subject, number, m.Data)
+	if q != nil && b.record.Load().forgot(q) {
+		return nil, nil
+	}
+	return q, nil
 }
 
 // stampOf returns when the stream took the publication with a number, zero if it is not kept.
@@ -108,14 +112,11 @@ func (w *walk) whole(n *want, fetch func() (*page, error)) (*page, error) {
 // stale reports whether the leader has more than the last page.
 func (w *walk) stale(n *want, g *page) (bool, error) {
 	subject := w.p.subject + n.name
-	if len(g.list) == 0 && n.page == nil && !w.r.From.IsZero() {
+	if g.last == 0 && n.page == nil && !w.r.From.IsZero() {
 		m, err := w.b.askLeader(w.ctx, w.p, map[string]any{"last_by_subj": subject})
 		return m != nil && m.Stamp.After(w.r.From), err
 	}
-	last := n.after
-	if len(g.list) > 0 {
-		last = g.list[len(g.list)-1].Number
-	}
+	last := max(n.after, g.last)
 	if last >= w.end {
 		return false, nil
 	}

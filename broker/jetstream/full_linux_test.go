@@ -137,7 +137,7 @@ func TestBurstFillsNoDisk(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if err := b.healthy(); kept < 20 || refused < 20 || err != nil {
+		if err := b.sick(); kept < 20 || refused < 20 || err != nil {
 			t.Errorf("%d were kept and %d refused; the store's health is %v", kept, refused, err)
 		}
 	})
@@ -150,7 +150,7 @@ func TestWriteFails(t *testing.T) {
 		var opened atomic.Pointer[Broker]
 		b := open(t, &Options{Dir: filepath.Join(dir, "data"), Log: quiet, Classes: []longwire.Class{{Name: "default", Count: 1 << 20}},
 			space: func(dir string) (uint64, uint64, error) {
-				if b := opened.Load(); b != nil && b.healthy() != nil {
+				if b := opened.Load(); b != nil && b.sick() != nil {
 					return space(dir)
 				}
 				return 1 << 40, 1 << 40, nil // somebody else fills the disk between two looks

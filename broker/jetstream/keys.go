@@ -21,6 +21,9 @@ const maxCompared = 16
 func (b *Broker) compare(p *part, count, number uint64) {
 	p.mu.Lock()
 	it := p.find(count)
+	if it != nil {
+		it.heard = true
+	}
 	p.mu.Unlock()
 	if it == nil {
 		return

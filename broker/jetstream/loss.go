@@ -79,7 +79,9 @@ func (b *Broker) countLoss(ctx context.Context, p *part, name string, after, cou
 		}
 		if g.matched() > count {
 			l.any = true
-			l.upTo = max(l.upTo, g.list[0].Number-1)
+			if len(g.list) > 0 {
+				l.upTo = max(l.upTo, g.list[0].Number-1)
+			}
 		}
 	}
 	return nil
@@ -146,7 +148,7 @@ func (b *Broker) Forget(ctx context.Context, channel string) error {
 	if p.class.Age > 0 {
 		oldest = time.Now().Add(-p.class.Age)
 	}
-	// First: who comes between this and that gets a gap, and what is still there.
+	// First: from now on it is not read any more, by this node and by others once they are told, whenever it is deleted.
 	if err := b.replace(ctx, func(r *record) error { return r.forget(channel, s.Last, oldest) }); err != nil {
 		return err
 	}

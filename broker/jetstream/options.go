@@ -49,6 +49,7 @@ type Options struct {
 
 	prefix string                                          // of the names of streams and subjects; empty means "lw"
 	space  func(dir string) (free, size uint64, err error) // tests have another
+	wrote  func(stream string) error                       // tests have one; nil asks the server
 }
 
 const (

@@ -29,7 +29,8 @@ type part struct {
 	base    uint64 // the count of queue[0]: counted from the beginning of the process
 	sent    int    // so many of queue were sent
 	bytes   int
-	largest int // of what was sent, in bytes
+	largest int    // of what was sent, in bytes
+	looked  uint64 // the count up to which there was something sent when the watcher looked
 	ended   bool
 
 	// Owned by the teller.
@@ -58,6 +59,7 @@ type item struct {
 	err     error
 	number  uint64 // if it was acknowledged as a new one
 	settled bool
+	heard   bool // its key was used before, and what it was is being read
 }
 
 // What may be on its way in a partition; beyond it publications are refused.
@@ -203,6 +205,27 @@ func (p *part) quiet() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !slices.ContainsFunc(p.queue[:p.sent], func(it *item) bool { return !it.settled })
+}
+
+// stuck reports whether something was sent before the last time that it was asked, and neither that nor anything sent
+// later has been acknowledged since. Acknowledgements come in the order of sending, so for one that was passed over none will come.
+func (p *part) stuck() (stuck bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	passed := false
+	for i := p.sent - 1; i >= 0; i-- {
+		it := p.queue[i]
+		passed = passed || it.number > 0
+		switch {
+		case it.settled || it.heard || p.base+uint64(i) >= p.looked:
+		case passed:
+			it.settle(nil, errUnknown)
+		default:
+			stuck = true
+		}
+	}
+	p.looked = p.base + uint64(p.sent)
+	return stuck
 }
 
 // idle reports whether all publishers were told.

@@ -31,6 +31,7 @@ type want struct {
 	taken   time.Time // when that was where somebody stood
 	known   bool      // what is not kept up to here is no news
 	foreign bool      // it stood nowhere: that is a gap
+	passed  uint64    // up to here it was told what is lost, or need not be
 	only    []uint64  // if not nil, the numbers that are wanted
 	page    *page
 	i       int // in page
@@ -90,6 +91,9 @@ func (w *walk) begin() error {
 		if !n.known && (w.r.After > w.end || !w.b.record.Load().reaches(w.p.index, w.r.Epoch, w.r.After)) {
 			n.after, n.foreign = 0, true
 		}
+		if n.known {
+			n.passed = maxCount // until something is read
+		}
 		w.wants = append(w.wants, n)
 	}
 	for _, n := range w.wants {
@@ -148,6 +152,7 @@ func (w *walk) tellLoss(n *want) error {
 		next = min(next, n.page.list[0].Number-1)
 	}
 	w.gaps = append(w.gaps, &longwire.GapError{Channel: n.name, After: next, Lost: max(next, l.upTo)})
+	n.passed = next
 	return nil
 }
 
@@ -161,7 +166,13 @@ func (w *walk) merge(yield func(*longwire.Publication, error) bool) error {
 		}
 		w.gaps = w.gaps[:0]
 		next := w.least()
-		if next == maxCount || w.left == 0 {
+		if w.left == 0 {
+			return nil
+		}
+		if w.tellDamage() {
+			continue
+		}
+		if next == maxCount {
 			return nil
 		}
 		var q *longwire.Publication
@@ -172,7 +183,7 @@ func (w *walk) merge(yield func(*longwire.Publication, error) bool) error {
 			}
 			q = n.page.list[n.i]
 			wanted = wanted || n.wants(q)
-			n.after, n.taken = q.Number, q.Time
+			n.after, n.taken, n.passed = q.Number, q.Time, q.Number
 			if n.i++; n.i == len(n.page.list) && n.page.pending > 0 && n.after < w.end {
 				if err := w.turn(n); err != nil {
 					return err

@@ -24,6 +24,7 @@ type record struct {
 	Clean      []uint64             `json:"clean,omitempty"`     // last numbers, if the end was in order
 	Forgotten  map[string]forgotten `json:"forgotten,omitempty"` // by channel
 	Limits     []limits             `json:"limits,omitempty"`    // of each partition, if they were others once
+	Damaged    []damage             `json:"damaged,omitempty"`   // what was lost in the midst, by partition and number
 
 	revision uint64 // as its keeper counts, if that does
 }
@@ -96,7 +97,8 @@ func (r *record) whole() bool {
 	n := r.Partitions * len(r.Classes)
 	return r.Format > 0 && r.Partitions > 0 && n > 0 && n <= longwire.MaxPartitions &&
 		!slices.ContainsFunc(r.Epochs, func(e epoch) bool { return e.ID == 0 || len(e.First) != n }) &&
-		(r.Limits == nil || len(r.Limits) == n)
+		!slices.ContainsFunc(r.Damaged, func(d damage) bool { return d.Partition < 0 || d.Partition >= n }) &&
+		(r.Clean == nil || len(r.Clean) == n) && (r.Limits == nil || len(r.Limits) == n)
 }
 
 // fits reports whether the data is laid out so. It is an error if it cannot be.
@@ -115,7 +117,7 @@ func (r *record) adapt(l *longwire.Layout) (bool, error) {
 	if err != nil || fits {
 		return false, err
 	}
-	r.Epochs, r.Forgotten, r.Classes, r.Limits = nil, nil, classesOf(l), nil
+	r.Epochs, r.Forgotten, r.Classes, r.Limits, r.Damaged = nil, nil, classesOf(l), nil, nil
 	return true, nil
 }
 
@@ -213,11 +215,17 @@ func (r *record) forget(channel string, number uint64, oldest time.Time) error {
 	return nil
 }
 
+// forgot reports whether a publication is forgotten: it may be there until another node has deleted it.
+func (r *record) forgot(p *longwire.Publication) bool {
+	return p.Number <= r.Forgotten[p.Channel].Number
+}
+
 // clone returns a copy that can be changed.
 func (r *record) clone() *record {
 	c := *r
 	c.Epochs = slices.Clone(r.Epochs)
 	c.Forgotten = maps.Clone(r.Forgotten)
 	c.Limits = slices.Clone(r.Limits)
+	c.Damaged = slices.Clone(r.Damaged)
 	return &c
 }

@@ -155,7 +155,7 @@ func TestStaleReplica(t *testing.T) {
 				pages++
 				g, err := b.fetch(t.Context(), w.p, n.name, 1, 10)
 				if err == nil && pages == 1 {
-					g.list = g.list[:c.has]
+					g.list, g.last = g.list[:c.has], uint64(c.has)
 				}
 				return g, err
 			})

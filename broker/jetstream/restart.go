@@ -15,11 +15,14 @@ func (b *Broker) restart() error {
 	b.embedded.stop()
 	b.sending.Lock()
 	defer b.sending.Unlock()
+	ctx, cancel := context.WithTimeout(b.ctx, startTime)
+	defer cancel()
+	if err := b.checkAgain(ctx); err != nil {
+		return err
+	}
 	if err := b.embedded.start(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(b.ctx, startTime)
-	defer cancel()
 	for !b.reads.nc.IsConnected() || !b.writes.nc.IsConnected() {
 		select {
 		case <-ctx.Done():

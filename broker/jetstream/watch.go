@@ -64,23 +64,32 @@ func (b *Broker) lookAtRoom() bool {
 	return !tight
 }
 
-// healthy returns what keeps the store from writing. Streams that no class has any more do not matter.
-func (b *Broker) healthy() error {
+// refusing returns what keeps the store from writing, nil if it writes. The server remembers any error that it had while it
+// stored a publication, also one of clearing up after which it goes on. So that alone says nothing: somebody must be waiting in vain,
+// too. Streams that no class has any more do not matter.
+func (b *Broker) refusing() error {
+	err := b.embedded.down()
 	for _, p := range b.parts {
-		if !p.onDisk() {
-			continue
-		}
-		if err := b.embedded.healthy(p.stream); err != nil {
-			return err
+		if stuck := p.onDisk() && p.stuck(); stuck && err == nil {
+			err = b.wrote(p)
 		}
 	}
-	return nil
+	wake(b.toTell) // somebody may have been passed over
+	return err
+}
+
+// wrote returns the error that the store had when it last could not write a stream, nil if it had none.
+func (b *Broker) wrote(p *part) error {
+	if b.opts.wrote != nil {
+		return b.opts.wrote(p.stream)
+	}
+	return b.embedded.wrote(p.stream)
 }
 
 // mend looks whether the store could write. If it could not, nothing more is sent to it, and it is started
 // again if there is room: not on and on, because a disk that is broken does not mend.
 func (b *Broker) mend(room bool) {
-	if err := b.healthy(); err != nil && !b.broken.Swap(true) {
+	if err := b.refusing(); err != nil && !b.broken.Swap(true) {
 		b.log.Error("jetstream: the store could not write; nothing is published until it is started again", "err", err)
 		b.post(b.giveUp)
 	}

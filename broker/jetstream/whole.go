@@ -23,6 +23,9 @@ func (b *Broker) whole(ctx context.Context, p *part, s *state, r *record) (uint6
 	if _, age := r.limitsAt(p, s, s.Last-1); kept == 0 && age > 0 && time.Since(s.LastTime) > age {
 		return s.Last, nil // all were too old
 	}
+	if r.damageIn(p.index, kept, s.Last+1) == s.Last {
+		return s.Last, nil // that is noted
+	}
 	for channel, f := range r.Forgotten {
 		if f.Number > kept && b.layout.Partition(channel) == p.index {
 			return s.Last, nil
