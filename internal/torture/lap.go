@@ -48,7 +48,7 @@ type marker struct {
 
 // Times.
 const (
-	settleTime = 90 * time.Second // for publishers to stop: well over the longest wait of the client before it comes back
+	settleTime = 90 * time.Second // for publishers to stop
 	drainTime  = 90 * time.Second // for all to have the markers, likewise
 )
 
@@ -93,6 +93,7 @@ func (l *lap) run(ctx context.Context) error {
 	if err := l.kills(ctx); err != nil {
 		return l.explained(err)
 	}
+	l.log("all kills are done")
 	close(l.stop)
 	stopped := make(chan struct{})
 	go func() { // ends with the publishers, which are waited for
@@ -102,12 +103,21 @@ func (l *lap) run(ctx context.Context) error {
 	if err := within(ctx, settleTime, "publishers to stop", stopped); err != nil {
 		return l.explained(err)
 	}
+	l.log("publishers have stopped")
 	close(l.hurry)
 	late := l.drain(ctx, all)
+	l.log("subscribers have come to the end")
 	late = errors.Join(late, l.audit(ctx, archived))
 	cancel()
 	readers.Wait()
-	return l.judge(late)
+	err := l.judge(late)
+	l.log("judged")
+	return err
+}
+
+// log tells how far a lap has come.
+func (l *lap) log(how string) {
+	fmt.Fprintf(l.o.Log, "seed %d: %5.1fs  %s\n", l.seed, time.Since(l.h.began).Seconds(), how)
 }
 
 // drain brings everybody to the end. That somebody is late is not an end of it: what he lacks is to be told.
