@@ -71,13 +71,17 @@ func (l *lap) subscribers() (all []reader) {
 		}
 		s := &subscriber{
 			lap: l, who: fmt.Sprint("subscriber-", i), names: names, from: from, rng: rng,
-			tempo: tempo(rng.IntN(4)), d: &dialer{http: l.srv.http, tcp: l.srv.tcp, rng: rng},
+			tempo: tempo(rng.IntN(4)), d: l.dialer(rng),
 		}
 		s.d.small = s.tempo == slow || s.tempo == pausing
 		l.pickWays(s, i-guests)
 		all = append(all, s)
 	}
 	return all
+}
+
+func (l *lap) dialer(rng *rand.Rand) *dialer {
+	return &dialer{http: l.srv.http, tcp: l.srv.tcp, rng: rng}
 }
 
 // pickWays decides by which ways a subscriber comes: the first ones by one each, so that none is left out. An NDJSON
@@ -108,6 +112,9 @@ func (l *lap) pickWays(s *subscriber, i int) {
 // publisher returns what the how manieth publisher does.
 func (l *lap) publisher(ctx context.Context, i int) func() {
 	p := &publisher{lap: l, number: uint16(i), keyed: true, rng: rand.New(rand.NewPCG(l.seed, uint64(i)))}
+	if l.o.Large {
+		p.number += large
+	}
 	switch i % 20 {
 	case 1, 2, 3, 4, 5:
 		p.http = l.client()

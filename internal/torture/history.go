@@ -60,6 +60,7 @@ type Event struct {
 	Keyed    bool          // a publication with a key
 	Link     int32         // the how manieth of the reader's
 	Again    int32         // a link is opened from where the last so many that came may come again
+	AsOf     int32         // a link is opened in place of the reader who saw the event before this one, from where he stood then
 	At       time.Duration // since the beginning; for people only, the order of the events is what counts
 	Who      string
 	Name     string // what is subscribed to: a channel or pattern

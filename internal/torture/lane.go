@@ -60,7 +60,7 @@ func (l *lane) stream(channel string) *stream {
 		if place, ok := l.c.place[l.after]; ok && l.after != (ID{}) {
 			s.begun, s.last = true, place
 		}
-		if l.all && l.c.keeps == 0 {
+		if l.all && l.c.keeps(channel) == 0 {
 			s.begun = true
 		}
 	}
@@ -72,6 +72,7 @@ func (l *lane) see(i int, e *Event) {
 	case Connecting:
 		l.goBack(int(e.Again))
 		switch {
+		case e.AsOf > 0: // begun already
 		case e.Position == "all":
 			l.all = true
 		case e.ID != (ID{}):
@@ -148,7 +149,7 @@ func (l *lane) follow(place, i int, e *Event) {
 		if s.gaps < l.gaps && l.c.dropped(e.Channel, place-1, i) {
 			break // as was told
 		}
-		n := l.next(s, e.Channel)
+		n := max(l.next(s, e.Channel), s.had+1)
 		f.What, f.ID, f.Detail = Lost, l.c.kept[e.Channel][n], l.missing(e.Channel, n, place)
 	}
 	s.begun, s.last, s.had, s.gaps = true, max(s.last, place), -1, l.gaps
@@ -156,16 +157,6 @@ func (l *lane) follow(place, i int, e *Event) {
 	if f.What != "" {
 		l.fault(f)
 	}
-}
-
-// mayLack reports whether at an event something may not be kept any more that follows what a lane had.
-func (l *lane) mayLack(i int) bool {
-	for channel := range l.c.kept {
-		if matches(l.name, channel) && l.c.keeps > 0 && l.c.behind(channel, l.stream(channel).last, i) >= l.c.keeps {
-			return true
-		}
-	}
-	return false
 }
 
 // early reports whether a publication was acknowledged before `now` was asked for.
@@ -186,7 +177,7 @@ func (l *lane) next(s *stream, channel string) int {
 func (l *lane) owed(channel string) int {
 	ids := l.c.kept[channel]
 	switch {
-	case l.all && l.c.keeps > 0:
+	case l.all && l.c.keeps(channel) > 0:
 		return max(0, len(ids)-1) // whatever else was dropped before it was asked for
 	case l.all:
 		return 0

@@ -125,7 +125,7 @@ func (s *subscriber) pause(ctx context.Context, f *wire.ServerFrame) {
 	case s.tempo == slow:
 		s.lap.sleep(ctx, time.Duration(s.rng.IntN(8))*time.Millisecond)
 	case s.tempo == pausing && s.heard%150 == 0:
-		s.lap.sleep(ctx, time.Duration(500+s.rng.IntN(1500))*time.Millisecond)
+		s.lap.sleep(ctx, time.Duration((0.25+0.75*s.rng.Float64())*float64(s.lap.o.Stop)))
 	}
 }
 
