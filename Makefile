@@ -83,6 +83,7 @@ interop: deps ## only the tests against other people's clients and proxies
 
 torture: ## kill a server while everybody uses it, for DURATION (10m), then one that keeps little
 	$(call step,torture for $(DURATION))
+	@mkdir -p .cache
 	$(GO) test -race -timeout 0 -v -run '^TestTorture(Gaps)?$$' -artifacts -outputdir $(CURDIR)/.cache ./internal/torture -torture.duration=$(DURATION) -torture.seed=$(SEED)
 
 rivals: ## measure against other libraries and print one table (minutes; not part of test)

@@ -250,9 +250,18 @@ func (s *Session) fromWindow(now time.Time) {
 			return
 		}
 	}
-	s.more.catch.posted = true
+	s.catchUpLater()
+}
+
+// catchUpLater goes on in a task of its own.
+func (s *Session) catchUpLater() {
+	c := &s.more.catch
+	if c.posted {
+		return
+	}
+	c.posted = true
 	s.hub.loop.PostTask(effect(func(now time.Time) {
-		s.more.catch.posted = false
+		c.posted = false
 		s.catchUp(now)
 	}))
 }

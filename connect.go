@@ -413,7 +413,11 @@ func (s *Session) settle(now time.Time, l *line, c *connecting) {
 	} else {
 		then(now, nil)
 	}
-	s.catchUp(now)
+	if s.flags&sStream != 0 && s.more.catching() > 0 {
+		s.catchUpLater() // the header of the response says first where it begins
+	} else {
+		s.catchUp(now)
+	}
 	s.goOn(now)
 }
 

@@ -2,6 +2,8 @@ package longwire_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -37,6 +39,36 @@ func (r *rig) source(query, lastID string) *peer {
 		r.t.Fatal(err)
 	}
 	return r.meet(way("sse"), c)
+}
+
+// TestStreamBeginsWhereItSays is what the response of a session's stream tells of where it begins, which comes before anything
+// that the session catches up with: whoever is cut in between goes on from there and misses nothing.
+func TestStreamBeginsWhereItSays(t *testing.T) {
+	for _, accept := range []string{"text/event-stream", "application/x-ndjson"} {
+		for _, parts := range []int{1, 3} {
+			t.Run(fmt.Sprint(accept, " ", parts), func(t *testing.T) {
+				o := openToAll
+				o.Broker = deep{parts: parts}
+				inBubble(t, o, func(t *testing.T, r *rig) {
+					at := r.numbers("a", 1, 3)
+					r.numbers("a", 4, 9)
+					c, err := ways.Read(t, &r.Server, "/connect", "channel=a&since="+string(at), accept, "")
+					if err != nil {
+						t.Fatal(err)
+					}
+					begins := c.(interface{ Header() http.Header }).Header().Get("Longwire-Position")
+					p := r.meet(way("sse"), c)
+					if f := p.connected(); f.Position != begins {
+						t.Errorf("connected at %s, and the header said %s", f.Position, begins)
+					}
+					p.numbers("a", 4, 9)
+					p.Cut()
+					p = r.read("/channels/a", "since="+begins, accept, "")
+					p.numbers("a", 4, 9)
+				})
+			})
+		}
+	}
 }
 
 func TestEventIDs(t *testing.T) {

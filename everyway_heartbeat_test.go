@@ -1,6 +1,8 @@
 package longwire_test
 
 import (
+	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -52,6 +54,56 @@ func TestHeartbeat(t *testing.T) {
 		n.numbers("x", 1, 1)
 		n.silent()
 	})
+}
+
+// TestHeartbeatWhileCatchingUp is what a session hears whose subscriptions come back from different places, and whose
+// history takes its time: that the server is there, but no position. One for all would take back the subscription that
+// is ahead, and whoever is cut then would get twice what it had.
+func TestHeartbeatWhileCatchingUp(t *testing.T) {
+	o := openToAll
+	longwire.Bound(&o, longwire.Bounds{Recent: 1})
+	for _, w := range ways.All() {
+		if w.Name == "sse" {
+			continue // its ids are everybody's
+		}
+		t.Run(w.Name, func(t *testing.T) {
+			gated(t, o, nil, func(t *testing.T, r *rig, b *gatedBroker) {
+				early, late := r.numbers("a", 1, 3), r.numbers("b", 1, 7)
+				r.numbers("a", 4, 9)
+				r.numbers("b", 8, 9)
+				open := b.shut(2) // what tells both places
+				d := ways.Options{Subscribe: fmt.Sprintf(`[{"channel":"a","since":%q},{"channel":"b","since":%q}]`, early, late)}
+				want := map[string]int{"a": 6, "b": 2}
+				if w.ByToken {
+					d, want = ways.Options{Query: "since=1h&channel=a&channel=b"}, map[string]int{"a": 9, "b": 9}
+				}
+				p := r.dial(w, d)
+				heartbeat := func() frame {
+					f, ok := p.any(time.After(time.Minute))
+					if !ok || f.Op != "ping" {
+						p.fatal("heard %v, want a ping: %v", f, p.whyNot())
+					}
+					return f
+				}
+				for range 2 {
+					if f := heartbeat(); f.Position != "" {
+						p.fatal("heard %v while something catches up", f)
+					}
+				}
+				open()
+				got := map[string]int{}
+				for range want["a"] + want["b"] {
+					got[p.want("message").Channel]++
+				}
+				if !maps.Equal(got, want) {
+					t.Errorf("got %v, want %v", got, want)
+				}
+				if f := heartbeat(); number(f.Position) != "18" {
+					p.fatal("heard %v when all are live", f)
+				}
+			})
+		})
+	}
 }
 
 // TestMute is a peer that hears and does not answer.

@@ -87,6 +87,9 @@ func (h *historyPage) read(ctx context.Context, n *Node, in span, from since, li
 		r := &Range{Partition: in.from + i, Channels: []string{h.channel}, Limit: limit}
 		from.fill(r, now, n.parts)
 		d := &historyHead{i: i}
+		if from.told && r.After != noNumber {
+			d.since = r.After
+		}
 		d.next, d.stop = iter.Pull2(n.broker.Read(ctx, r))
 		heads = append(heads, d)
 		if err := h.move(d); err != nil {
@@ -122,12 +125,13 @@ func (h *historyPage) read(ctx context.Context, n *Node, in span, from since, li
 
 // A historyHead is where the read of one partition is.
 type historyHead struct {
-	i    int // in at
-	next func() (*Publication, error, bool)
-	stop func()
-	p    *Publication // the next, or the page's last; nil at the end
-	last uint64       // the last that is in the page
-	from uint64       // before the first that came
+	i     int // in at
+	next  func() (*Publication, error, bool)
+	stop  func()
+	p     *Publication // the next, or the page's last; nil at the end
+	last  uint64       // the last that is in the page
+	from  uint64       // before the first that came
+	since uint64       // where whoever asks stands; zero if that is not known, or not within history
 }
 
 // move goes on to the next publication of a partition, and notes a gap.
@@ -135,12 +139,12 @@ func (h *historyPage) move(d *historyHead) error {
 	for {
 		p, err, more := d.next()
 		if _, ok := errors.AsType[*GapError](err); ok {
-			h.gap = true
+			h.gap, d.since = true, 0
 			continue
 		}
 		if !more || err != nil {
 			d.p = nil
-			h.at[d.i] = max(h.at[d.i], d.last) // what is told of later may be read before
+			h.at[d.i] = max(h.at[d.i], d.last, d.since) // what is told of later may be read before
 			return err
 		}
 		if d.p = p; d.from == 0 && d.last == 0 {

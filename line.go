@@ -127,7 +127,7 @@ func (l *line) Heartbeat(now time.Time) bool {
 		return s.flags&sWebSocket == 0 && s.send(pingMessage) == nil
 	}
 	h.ahead(s)
-	if s.flags&(sToken|sReader) != 0 && s.more.catching() > 0 {
+	if s.more.catching() > 0 { // some subscriptions may be behind others
 		return s.send(pingMessage) == nil
 	}
 	return s.send(h.ping(now, s)) == nil
@@ -158,6 +158,8 @@ func (l *line) standing() Position {
 		return ""
 	case s.flags&sBegun == 0:
 		return ""
+	case s.flags&sPolled != 0 && s.more.catching() > 0:
+		return "" // it would take back those that are ahead of others
 	case s.flags&sHeld == 0 || len(s.more.catch.first) == 0:
 		return s.position(s.hub.loop.Now())
 	}
@@ -198,10 +200,6 @@ type pinged struct {
 }
 
 func (h *hub) ping(now time.Time, s *Session) *Message {
-	if h.node.several() && s.more.catching() > 0 {
-		at := s.position(now)
-		return NewMessageAt(JSON, wire.AppendPing(nil, string(at)), at)
-	}
 	p := &h.pinged
 	if n, sec := s.stand(), now.Unix(); p.m == nil || p.number != n || p.second != sec {
 		at := h.positionOf(n, now)

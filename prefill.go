@@ -25,19 +25,33 @@ func (n *Node) prefill() {
 	if !n.several() {
 		base = &marks{first - 1}
 	}
-	var all []*Publication
-	for part := range n.parts {
+	lists := make([][]*Publication, n.parts)
+	for part := range lists {
 		list, err := n.lastOf(ctx, part, base[part])
 		if err != nil {
 			n.log.Warn("longwire: the recent window is not filled; who comes back is served from history", slog.Any("err", err))
 			return
 		}
-		all = append(all, list...)
+		lists[part] = list
 	}
-	if n.several() {
-		slices.SortStableFunc(all, func(a, b *Publication) int { return a.Time.Compare(b.Time) })
+	n.recent.prepend(n.eventsBefore(first, *base, merge(lists)))
+}
+
+// merge puts the publications of partitions into one order, each partition's in that of its numbers, and by their times as
+// far as that allows: publications that were made at the same time may have got their numbers in another order.
+func merge(lists [][]*Publication) (all []*Publication) {
+	for {
+		next := -1
+		for i, l := range lists {
+			if len(l) > 0 && (next < 0 || l[0].Time.Before(lists[next][0].Time)) {
+				next = i
+			}
+		}
+		if next < 0 {
+			return all
+		}
+		all, lists[next] = append(all, lists[next][0]), lists[next][1:]
 	}
-	n.recent.prepend(n.eventsBefore(first, *base, all))
 }
 
 // lastOf reads the last publications of a partition up to a number that hang together, as many as the

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"testing"
+	"time"
 )
 
 // A node that begins has in its window what its broker keeps, back to what is missing.
@@ -95,6 +96,43 @@ func TestPrefillBehindGap(t *testing.T) {
 		defer n.Close(context.Background())
 		if got, _ := n.recent.begins(); got != lost+1 {
 			t.Errorf("without %d the window begins at %d", lost, got)
+		}
+	}
+}
+
+// The window has the publications of each partition in the order of their numbers, also where their times are in another.
+func TestPrefillOfSeveralPartitions(t *testing.T) {
+	const parts, publish = 3, 300
+	b := NewMemory(&MemoryOptions{Partitions: parts})
+	defer b.Close(context.Background())
+	for i := range publish {
+		at := time.Now().Add(time.Duration(i-10*(i%7)) * time.Millisecond)
+		b.Publish(&Publication{Channel: fmt.Sprint("c", i%10), Time: at}, func(*Publication, error) {})
+	}
+	e, err := NewEngine(&EngineOptions{Loops: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close(context.Background())
+	n, err := New(&Options{Broker: b, Engine: e})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close(context.Background())
+	first, base := n.recent.begins()
+	events, ok := n.recent.after(make([]*event, 0, publish+1), first-1)
+	if !ok || len(events) != publish || *base != (marks{}) {
+		t.Fatalf("%d events from %v on, %v", len(events), base, ok)
+	}
+	want := *base
+	for _, e := range events {
+		if want[e.p.Partition]++; e.p.Number != want[e.p.Partition] || *e.marks != want {
+			t.Fatalf("number %d of partition %d at %v, want %v", e.p.Number, e.p.Partition, e.marks, want)
+		}
+	}
+	for _, e := range events { // whoever comes back from there gets what follows
+		if at, ok := n.recent.find(e.marks, span{0, parts}); !ok || at != e.number {
+			t.Errorf("whoever stands at %v is found at %d, not %d", e.marks, at, e.number)
 		}
 	}
 }

@@ -103,6 +103,56 @@ func TestHistoryGoesOn(t *testing.T) {
 }
 
 // An answer ends with what makes it large.
+// untelling is a broker whose followers hear of nothing.
+type untelling struct{ Broker }
+
+func (b untelling) Follow(ctx context.Context, sink func(Feed)) error {
+	return b.Broker.Follow(ctx, func(f Feed) {
+		if f.begins() {
+			sink(f)
+		}
+	})
+}
+
+// Who asks on goes on behind what it had, also where the node has not heard of that yet.
+func TestHistoryIsAheadOfTheFeed(t *testing.T) {
+	b := untelling{NewMemory(nil)}
+	defer b.Close(context.Background())
+	e, err := NewEngine(&EngineOptions{Loops: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close(context.Background())
+	n, err := New(&Options{Broker: b, Engine: e})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close(context.Background())
+	for range 3 {
+		b.Publish(&Publication{Channel: "a"}, func(*Publication, error) {})
+	}
+	from := since{all: true}
+	for _, want := range []int{2, 1, 0, 0} {
+		page, err := n.history(t.Context(), "a", from, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page.publications) != want || page.gap {
+			t.Errorf("since %+v there are %d publications, gap %v; want %d", from, len(page.publications), page.gap, want)
+		}
+		if from, err = parseSince(string(page.position)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page, err := n.history(t.Context(), "a", since{told: true, at: position{epoch: n.epoch.Load(), number: 77}}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, _ := parsePosition(string(page.position)); !page.gap || at.number > 3 {
+		t.Errorf("from the future the page ends at %s, gap %v", page.position, page.gap)
+	}
+}
+
 func TestHistoryLarge(t *testing.T) {
 	s := serveSurface(t, nil)
 	for range 4 {

@@ -43,8 +43,9 @@ type Options struct {
 	Lost func(err error, wait time.Duration)
 	// Back is called when the client is connected again.
 	Back func()
-
-	longest time.Duration // of the backoff, for tests; zero: as it is
+	// MaxWait is the longest that it waits by itself before it connects again. Zero means 20 s. Less is for a few
+	// clients only: many of them would not let a server come back.
+	MaxWait time.Duration
 }
 
 // A Client is one session, whatever links carry it. Its methods may be called from any
@@ -117,7 +118,7 @@ func dial(ctx context.Context, w way, via Via, o *Options) (*Client, error) {
 	c := &Client{
 		opts: *o, via: via, way: w,
 		done: make(chan struct{}), wake: make(chan struct{}, 1),
-		subs: make(map[string]*Subscription), backoff: backoff{most: o.longest},
+		subs: make(map[string]*Subscription), backoff: backoff{most: o.MaxWait},
 	}
 	l, err := c.connect(ctx)
 	if err != nil {

@@ -88,7 +88,7 @@ func (h *house) dial(t *testing.T, via Via) *guest {
 	g := &guest{h: h, lost: make(chan struct{}, 1), back: make(chan struct{}, 1)}
 	c, err := Dial(t.Context(), h.addr(via), &Options{
 		Via:     via,
-		longest: 50 * time.Millisecond,
+		MaxWait: 50 * time.Millisecond,
 		Lost:    func(error, time.Duration) { tell(g.lost) },
 		Back:    func() { tell(g.back) },
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/longwire/longwire/client"
 )
@@ -49,7 +50,7 @@ var subscriptions = [][]string{
 	{"room.*"},
 }
 
-// overlapping is for those with a position for each name.
+// overlapping is for those who always go on from a position for each name.
 var overlapping = [][]string{
 	{"room.1", "room.*"},
 	{"deep.>", "deep.*.b", "deep.a.b"},
@@ -70,7 +71,7 @@ func (l *lap) subscribers() (all []reader) {
 		}
 		s := &subscriber{
 			lap: l, who: fmt.Sprint("subscriber-", i), names: names, from: from, rng: rng,
-			tempo: tempo(rng.IntN(4)), d: &dialer{http: l.srv.http, tcp: l.srv.tcp, rng: rng},
+			tempo: tempo(rng.IntN(4)), d: l.dialer(rng),
 		}
 		s.d.small = s.tempo == slow || s.tempo == pausing
 		l.pickWays(s, i-guests)
@@ -79,24 +80,31 @@ func (l *lap) subscribers() (all []reader) {
 	return all
 }
 
-// pickWays decides by which ways a subscriber comes: the first ones by one each, so that none is left out.
+func (l *lap) dialer(rng *rand.Rand) *dialer {
+	return &dialer{http: l.srv.http, tcp: l.srv.tcp, rng: rng}
+}
+
+// pickWays decides by which ways a subscriber comes: the first ones by one each, so that none is left out. An NDJSON
+// session of several subscriptions seldom tells where all of them stand, so now and then it is resumed by another way in.
 func (l *lap) pickWays(s *subscriber, i int) {
 	var each []way
 	for _, w := range ways {
-		if w.each {
+		if w.asksEach {
 			each = append(each, w)
 		}
 	}
 	switch {
 	case i < 4*len(ways):
 		s.ways = ways[i%len(ways):][:1]
-		s.each = s.ways[0].each && s.rng.IntN(2) == 0
+		if w := s.ways[0]; w.tellsEach && !w.asksEach {
+			s.ways = []way{w, w, each[s.rng.IntN(len(each))]}
+		}
 	case i%2 == 0:
 		s.ways = ways
 	default:
-		s.ways, s.each = each, true
+		s.ways = each
 	}
-	if s.each && s.rng.IntN(4) == 0 {
+	if !slices.ContainsFunc(s.ways, func(w way) bool { return !w.asksEach }) && s.rng.IntN(4) == 0 {
 		s.names = overlapping[s.rng.IntN(len(overlapping))]
 	}
 }
@@ -104,6 +112,9 @@ func (l *lap) pickWays(s *subscriber, i int) {
 // publisher returns what the how manieth publisher does.
 func (l *lap) publisher(ctx context.Context, i int) func() {
 	p := &publisher{lap: l, number: uint16(i), keyed: true, rng: rand.New(rand.NewPCG(l.seed, uint64(i)))}
+	if l.o.Large {
+		p.number += large
+	}
 	switch i % 20 {
 	case 1, 2, 3, 4, 5:
 		p.http = l.client()
@@ -127,5 +138,5 @@ func (l *lap) dialClient(ctx context.Context, via client.Via, back func()) (*cli
 	if via == client.TCP {
 		addr = "tcp://" + l.srv.tcp
 	}
-	return client.Dial(ctx, addr, &client.Options{Via: via, Name: "torture", Back: back})
+	return client.Dial(ctx, addr, &client.Options{Via: via, Name: "torture", Back: back, MaxWait: 2 * time.Second})
 }

@@ -47,8 +47,8 @@ func (f *Fault) String() string {
 }
 
 // Check judges a history. What counts as the order of a channel is what was kept of it, as it was written down while it was kept.
-// If keeps is zero channels keep everything, so nothing may be lost, and every gap is a false one. Otherwise it is how
-// many publications of a channel are kept at least, and what has so many behind it may be lost, if a gap tells so before anything
+// Of a channel of which keeps says zero everything is kept, so nothing may be lost, and every gap is a false one. Otherwise it says how
+// many publications are kept at least, and what has so many behind it may be lost, if a gap tells so before anything
 // later comes.
 //
 // It holds that
@@ -58,7 +58,7 @@ func (f *Fault) String() string {
 //     publisher began before;
 //   - a key has one place: where it was acknowledged at two positions, somebody has gone on from both;
 //   - every subscription got, from where it began, all that is kept, in that order, each once, whatever links it had.
-func Check(events []Event, keeps int) []Fault {
+func Check(events []Event, keeps func(channel string) int) []Fault {
 	c := &check{events: events, keeps: keeps, pubs: map[ID]*publication{}, kept: map[string][]ID{}, place: map[ID]int{}, lanes: map[laneKey]*lane{}}
 	for i := range events {
 		switch e := &events[i]; e.Kind {
@@ -70,10 +70,14 @@ func Check(events []Event, keeps int) []Fault {
 	}
 	c.judgeKept()
 	c.judgeKeys()
+	stands := c.standIns()
 	for i := range events {
 		switch e := &events[i]; e.Kind {
 		case Connecting, Connected, Received, Gapped, Left:
 			c.lane(e).see(i, e)
+		}
+		for _, e := range stands[i] {
+			c.standIn(&events[i], e)
 		}
 	}
 	c.judgeEnds()
@@ -83,7 +87,7 @@ func Check(events []Event, keeps int) []Fault {
 // check is one judgement.
 type check struct {
 	events []Event
-	keeps  int
+	keeps  func(channel string) int
 	pubs   map[ID]*publication
 	kept   map[string][]ID
 	place  map[ID]int // in what is kept of its channel
@@ -162,21 +166,6 @@ func (c *check) judgeKept() {
 	for _, channel := range slices.Sorted(maps.Keys(c.kept)) {
 		c.judgeOrder(channel, c.kept[channel])
 	}
-}
-
-// behind returns how many publications of a channel that are kept behind a place may have been published before an event.
-func (c *check) behind(channel string, place, event int) (n int) {
-	for _, id := range c.kept[channel][place+1:] {
-		if p := c.pubs[id]; p != nil && p.begun <= event {
-			n++
-		}
-	}
-	return n
-}
-
-// dropped reports whether the publication at a place may have been dropped before an event.
-func (c *check) dropped(channel string, place, event int) bool {
-	return c.keeps > 0 && c.behind(channel, place, event) >= c.keeps
 }
 
 // judgeKeys finds keys that may have two places. Positions are opaque: two that are not the same may mean the same. They do

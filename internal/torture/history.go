@@ -59,6 +59,8 @@ type Event struct {
 	Kind     Kind
 	Keyed    bool          // a publication with a key
 	Link     int32         // the how manieth of the reader's
+	Again    int32         // a link is opened from where the last so many that came may come again
+	AsOf     int32         // a link is opened in place of the reader who saw the event before this one, from where he stood then
 	At       time.Duration // since the beginning; for people only, the order of the events is what counts
 	Who      string
 	Name     string // what is subscribed to: a channel or pattern
@@ -81,6 +83,9 @@ func (e *Event) String() string {
 	}
 	if e.ID != (ID{}) {
 		fmt.Fprintf(&b, " %s", e.ID)
+	}
+	if e.Again > 0 {
+		fmt.Fprintf(&b, ", before the last %d at most", e.Again)
 	}
 	if e.Link > 0 {
 		fmt.Fprintf(&b, " (link %d)", e.Link)

@@ -13,7 +13,7 @@ import (
 // server's data then.
 func (l *lap) judge(late error) error {
 	events, whole := l.h.Events()
-	faults := Check(events, l.o.Keep)
+	faults := Check(events, l.keeps)
 	l.mu.Lock()
 	err := errors.Join(late, l.failed)
 	l.mu.Unlock()

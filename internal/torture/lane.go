@@ -24,12 +24,20 @@ type lane struct {
 	left     bool // nothing more is owed to it
 	gaps     int  // that were told
 	streams  map[string]*stream
+	got      []receipt
+}
+
+// A receipt is a publication that a lane got, by its place.
+type receipt struct {
+	s     *stream
+	place int
 }
 
 // A stream is what a lane got of one channel.
 type stream struct {
 	begun bool
 	last  int // the place of the last one
+	had   int // the place up to which all came before the lane went back, and nothing since; -1 otherwise
 	gaps  int // of the lane, that were told before the last one
 	links map[int]int32
 }
@@ -47,12 +55,12 @@ func (c *check) lane(e *Event) *lane {
 func (l *lane) stream(channel string) *stream {
 	s := l.streams[channel]
 	if s == nil {
-		s = &stream{last: -1, links: map[int]int32{}}
+		s = &stream{last: -1, had: -1, links: map[int]int32{}}
 		l.streams[channel] = s
 		if place, ok := l.c.place[l.after]; ok && l.after != (ID{}) {
 			s.begun, s.last = true, place
 		}
-		if l.all && l.c.keeps == 0 {
+		if l.all && l.c.keeps(channel) == 0 {
 			s.begun = true
 		}
 	}
@@ -62,7 +70,9 @@ func (l *lane) stream(channel string) *stream {
 func (l *lane) see(i int, e *Event) {
 	switch e.Kind {
 	case Connecting:
+		l.goBack(int(e.Again))
 		switch {
+		case e.AsOf > 0: // begun already
 		case e.Position == "all":
 			l.all = true
 		case e.ID != (ID{}):
@@ -81,6 +91,17 @@ func (l *lane) see(i int, e *Event) {
 		}
 	case Received:
 		l.receive(i, e)
+	}
+}
+
+// goBack takes a lane back to before the last so many that it got. They may come again from anywhere among them on, for
+// what lies between is had. Where the lane stands is told by its position, which is opaque: so many is the most.
+func (l *lane) goBack(n int) {
+	for _, r := range l.got[max(0, len(l.got)-n):] {
+		if s := r.s; r.place <= s.last {
+			s.had, s.last = max(s.had, s.last), r.place-1
+		}
+		delete(r.s.links, r.place)
 	}
 }
 
@@ -124,27 +145,18 @@ func (l *lane) follow(place, i int, e *Event) {
 		f.What, f.Detail = OutOfOrder, "it came behind "+l.c.kept[e.Channel][s.last].String()
 	case !s.begun && l.early(e.ID):
 		f.What, f.Detail = Phantom, "it was acknowledged before the subscription was asked for, which begins now"
-	case place > l.next(s, e.Channel):
+	case place > l.next(s, e.Channel) && place > s.had+1:
 		if s.gaps < l.gaps && l.c.dropped(e.Channel, place-1, i) {
 			break // as was told
 		}
-		n := l.next(s, e.Channel)
+		n := max(l.next(s, e.Channel), s.had+1)
 		f.What, f.ID, f.Detail = Lost, l.c.kept[e.Channel][n], l.missing(e.Channel, n, place)
 	}
-	s.begun, s.last, s.gaps = true, max(s.last, place), l.gaps
+	s.begun, s.last, s.had, s.gaps = true, max(s.last, place), -1, l.gaps
+	l.got = append(l.got, receipt{s, place})
 	if f.What != "" {
 		l.fault(f)
 	}
-}
-
-// mayLack reports whether at an event something may not be kept any more that follows what a lane had.
-func (l *lane) mayLack(i int) bool {
-	for channel := range l.c.kept {
-		if matches(l.name, channel) && l.c.keeps > 0 && l.c.behind(channel, l.stream(channel).last, i) >= l.c.keeps {
-			return true
-		}
-	}
-	return false
 }
 
 // early reports whether a publication was acknowledged before `now` was asked for.
@@ -165,7 +177,7 @@ func (l *lane) next(s *stream, channel string) int {
 func (l *lane) owed(channel string) int {
 	ids := l.c.kept[channel]
 	switch {
-	case l.all && l.c.keeps > 0:
+	case l.all && l.c.keeps(channel) > 0:
 		return max(0, len(ids)-1) // whatever else was dropped before it was asked for
 	case l.all:
 		return 0
@@ -198,7 +210,8 @@ func (c *check) judgeEnds() {
 				continue
 			}
 			ids := c.kept[channel]
-			next := l.next(l.stream(channel), channel)
+			s := l.stream(channel)
+			next := max(l.next(s, channel), s.had+1)
 			if next < len(ids) {
 				l.fault(Fault{What: Lost, At: len(c.events) - 1, Channel: channel, ID: ids[next], Detail: l.missing(channel, next, len(ids))})
 			}

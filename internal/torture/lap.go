@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -22,10 +22,12 @@ type lap struct {
 	// Immutable.
 	o        Options
 	seed     uint64
+	layout   Layout
 	h        *History
 	srv      *server // owned by run
 	dir      string  // for what is to be left behind
 	tally    *tally
+	pacing   *pacing
 	stop     chan struct{} // closed when publishers are to stop
 	hurry    chan struct{} // closed when nobody is to dawdle any more, or to cut his links
 	channels []string
@@ -48,27 +50,23 @@ type marker struct {
 
 // Times.
 const (
-	settleTime = 90 * time.Second // for publishers to stop: well over the longest wait of the client before it comes back
+	settleTime = 90 * time.Second // for publishers to stop
 	drainTime  = 90 * time.Second // for all to have the markers, likewise
 )
 
-// everything is a count that no channel of a lap comes to.
-const everything = 1_000_000
-
 func newLap(o Options, seed uint64, dir string) (*lap, error) {
 	rng := rand.New(rand.NewPCG(seed, 0))
-	srv, err := newServer(o.Binary, []string{
-		"--data", cmp.Or(o.Data, dir), "--history-count", strconv.Itoa(cmp.Or(o.Keep, everything)), "--partitions", strconv.Itoa(o.Partitions),
-	})
-	if err != nil {
-		return nil, err
-	}
-	l := &lap{ends: map[string]string{},
-		o: o, seed: seed, dir: dir, h: NewHistory(), srv: srv, tally: newTally(), rng: rng,
+	l := &lap{
+		o: o, seed: seed, layout: o.Layouts[rng.IntN(len(o.Layouts))], dir: dir, h: NewHistory(), tally: newTally(), pacing: newPacing(), rng: rng, ends: map[string]string{},
 		stop: make(chan struct{}), hurry: make(chan struct{}),
 		channels: []string{"quiet", "deep.a.b", "deep.a.c", "room.0", "room.1", "room.2", "room.3", "room.4", "room.5", "room.6", "room.7"},
 	}
-	return l, nil
+	config, err := l.configure()
+	if err != nil {
+		return nil, err
+	}
+	l.srv, err = newServer(o.Binary, []string{"--config", config, "--data", cmp.Or(o.Data, filepath.Join(dir, "data"))})
+	return l, err
 }
 
 func (l *lap) run(ctx context.Context) error {
@@ -78,6 +76,7 @@ func (l *lap) run(ctx context.Context) error {
 	defer readers.Wait()
 	defer publishers.Wait()
 	defer cancel()
+	l.log(l.layout.String())
 	if err := l.start(ctx); err != nil {
 		return err
 	}
@@ -93,6 +92,12 @@ func (l *lap) run(ctx context.Context) error {
 	if err := l.kills(ctx); err != nil {
 		return l.explained(err)
 	}
+	l.log("all kills are done")
+	for l.pacing.kept() < l.o.Least {
+		if err := l.wait(ctx, 50*time.Millisecond); err != nil {
+			return l.explained(err)
+		}
+	}
 	close(l.stop)
 	stopped := make(chan struct{})
 	go func() { // ends with the publishers, which are waited for
@@ -102,12 +107,21 @@ func (l *lap) run(ctx context.Context) error {
 	if err := within(ctx, settleTime, "publishers to stop", stopped); err != nil {
 		return l.explained(err)
 	}
+	l.log("publishers have stopped")
 	close(l.hurry)
 	late := l.drain(ctx, all)
-	late = errors.Join(late, l.audit(ctx, archived))
+	l.log("subscribers have come to the end")
+	late = errors.Join(late, l.audit(ctx, archived, all))
 	cancel()
 	readers.Wait()
-	return l.judge(late)
+	err := l.judge(late)
+	l.log("judged")
+	return err
+}
+
+// log tells how far a lap has come.
+func (l *lap) log(how string) {
+	fmt.Fprintf(l.o.Log, "seed %d: %5.1fs  %s\n", l.seed, time.Since(l.h.began).Seconds(), how)
 }
 
 // drain brings everybody to the end. That somebody is late is not an end of it: what he lacks is to be told.
@@ -215,12 +229,14 @@ func (l *lap) life(rng *rand.Rand) time.Duration {
 	return time.Duration(rng.ExpFloat64() * float64(6*time.Second))
 }
 
-// channel returns where to publish next. One channel is quiet, so that there is something to hear but publications.
+// channel returns where to publish next. Some channels are busier than others, so that what is kept of all does not hang together,
+// and one is quiet, so that there is something to hear but publications.
 func (l *lap) channel(rng *rand.Rand) string {
 	if rng.IntN(300) == 0 {
 		return l.channels[0]
 	}
-	return l.channels[1+rng.IntN(len(l.channels)-1)]
+	n := len(l.channels) - 1
+	return l.channels[1+min(rng.IntN(n), rng.IntN(n))]
 }
 
 // client returns an HTTP client with connections of its own.

@@ -21,6 +21,9 @@ func typeOf(id ID) wire.Type {
 	return wire.Text
 }
 
+// large is the number from which on a publisher's publications are all large.
+const large = 1000
+
 // payload returns the data of a publication.
 func payload(id ID) []byte {
 	h := uint64(id.Publisher)*0x9e3779b97f4a7c15 ^ uint64(id.N)*0xbf58476d1ce4e5b9
@@ -29,7 +32,7 @@ func payload(id ID) []byte {
 	switch {
 	case h%499 == 0:
 		n = 64 << 10
-	case h%23 == 0:
+	case h%23 == 0, id.Publisher > large:
 		n = 2<<10 + h%(6<<10)
 	}
 	b := fmt.Appendf(nil, "%s ", id)

@@ -31,14 +31,15 @@ const maxPublications = 20_000
 // next begins another publication. It returns false when there is to be none.
 func (p *publisher) next(ctx context.Context) (e Event, ok bool) {
 	p.lap.sleep(ctx, time.Duration(p.rng.ExpFloat64()*float64(p.lap.o.Pace)))
+	channel := p.lap.channel(p.rng)
+	for keeps := p.lap.keeps(channel); keeps > 0 && p.lap.pacing.ahead(channel) > keeps/2 && !p.lap.stopped() && ctx.Err() == nil; {
+		p.lap.sleep(ctx, archiveEvery/4)
+	}
 	if p.lap.stopped() || ctx.Err() != nil || p.n == maxPublications {
 		return e, false
 	}
 	p.n++
-	return Event{
-		Who: fmt.Sprint("publisher-", p.number), Keyed: p.keyed,
-		Channel: p.lap.channel(p.rng), ID: ID{p.number, p.n},
-	}, true
+	return Event{Who: fmt.Sprint("publisher-", p.number), Keyed: p.keyed, Channel: channel, ID: ID{p.number, p.n}}, true
 }
 
 func key(id ID) string { return id.String() }
@@ -73,7 +74,9 @@ func (l *lap) publish(ctx context.Context, h *http.Client, e Event) {
 }
 
 func (l *lap) record(e Event, k Kind, position string, err error) {
-	e.Kind, e.Position = k, position
+	if e.Kind, e.Position = k, position; k == Begun {
+		l.pacing.begin(e.Channel)
+	}
 	if err != nil {
 		e.Note = err.Error()
 	}

@@ -50,6 +50,9 @@ func (r *roll[K]) wait(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-time.After(d):
+		if closed(r.done) {
+			return nil // both were there
+		}
 		return &lateError{fmt.Sprintf("torture: waited %v for %s: %s", d, r.what, r)}
 	}
 }

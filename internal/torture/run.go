@@ -22,8 +22,8 @@ type Options struct {
 	// Keep is how many publications of a channel the server keeps; who comes back later is told of a gap, and
 	// some do. Zero means all.
 	Keep int
-	// Partitions is how many the server keeps publications in. Zero is its own choice.
-	Partitions int
+	// Layouts are what the seed chooses from for each lap. None means one partition and one class.
+	Layouts []Layout
 	// Seed decides what was left to chance: who reads what by which ways, when the server is killed. What
 	// threads and sockets do it does not decide.
 	Seed uint64
@@ -37,6 +37,12 @@ type Options struct {
 	Pace time.Duration
 	// Uptime is the most that the server lives between two kills. Zero means 2 s.
 	Uptime time.Duration
+	// Least is how many publications there are at least where not all are kept, however slow the machine is.
+	Least int
+	// Large is whether all publications are large, so that few of them fill what waits for a slow reader.
+	Large bool
+	// Stop is the most for which somebody stops reading who does so now and then. Zero means 2 s.
+	Stop time.Duration
 	// Log hears what goes on, a line at a time. Nil means that nobody does.
 	Log io.Writer
 }
@@ -47,6 +53,10 @@ func (o Options) filled() Options {
 	o.Subscribers = cmp.Or(o.Subscribers, 100)
 	o.Pace = cmp.Or(o.Pace, 40*time.Millisecond)
 	o.Uptime = cmp.Or(o.Uptime, 2*time.Second)
+	o.Stop = cmp.Or(o.Stop, 2*time.Second)
+	if len(o.Layouts) == 0 {
+		o.Layouts = []Layout{{1, 1}}
+	}
 	if o.Log == nil {
 		o.Log = io.Discard
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // A subscriber reads some names for the length of a lap, over as many links as that takes. What it carries from one link to
-// the next is where it stands: the position of the last publication that it has processed, or a later one that the
-// server told. To process is to write it down. Nothing else is remembered, except the session to resume.
+// the next is where it stands: the position of the last publication of each name that it has processed, or a later one
+// that the server told. To process is to write it down. Nothing else is remembered, except the session to resume.
 //
 // One subscriber is one goroutine.
 type subscriber struct {
@@ -22,15 +22,15 @@ type subscriber struct {
 	who   string
 	names []string
 	from  string // where it begins: all or now
-	each  bool   // a position for each name; otherwise one for all
 	ways  []way  // it comes by one of these each time
 	tempo tempo
 
 	// Owned by run.
 	rng             *rand.Rand
 	d               *dialer
-	since           map[string]string // by name
+	stance          stance
 	session, secret string
+	way             way
 	link            int32
 	begun           bool // this link told where it stands
 	heard           int
@@ -48,10 +48,7 @@ const (
 
 // run reads until ctx ends.
 func (s *subscriber) run(ctx context.Context) {
-	s.since = map[string]string{}
-	for _, name := range s.names {
-		s.since[name] = s.from
-	}
+	s.stance = newStance(s.names, s.from)
 	for ctx.Err() == nil {
 		s.visit(ctx)
 		wait := 300
@@ -64,14 +61,21 @@ func (s *subscriber) run(ctx context.Context) {
 
 // visit opens a link, and reads until it ends.
 func (s *subscriber) visit(ctx context.Context) {
-	w := s.ways[s.rng.IntN(len(s.ways))]
+	s.way = s.ways[s.rng.IntN(len(s.ways))]
 	s.link++
 	s.begun = false
-	for _, name := range s.names {
-		s.record(Event{Kind: Connecting, Name: name, Position: s.since[name], Note: "by " + w.name})
+	if !s.way.asksEach {
+		s.stance.goBack()
 	}
-	err := s.read(ctx, w)
-	s.lap.tally.link(w.name, err)
+	for _, name := range s.names {
+		e := Event{Kind: Connecting, Name: name, Position: s.stance.each[name], Note: "by " + s.way.name}
+		if !s.way.asksEach {
+			e.Again = int32(s.stance.behind[name])
+		}
+		s.record(e)
+	}
+	err := s.read(ctx)
+	s.lap.tally.link(s.way.name, err)
 	s.record(Event{Kind: Ended, Note: err.Error()})
 }
 
@@ -80,8 +84,8 @@ func (s *subscriber) record(e Event) {
 	s.lap.h.Record(e)
 }
 
-func (s *subscriber) read(ctx context.Context, w way) error {
-	l, err := w.open(ctx, s.d, &asking{s.names, s.since, s.session, s.secret})
+func (s *subscriber) read(ctx context.Context) error {
+	l, err := s.way.open(ctx, s.d, &asking{s.names, s.stance.each, s.session, s.secret})
 	if e, ok := errors.AsType[*wire.Error](err); ok && (e.Code == wire.CodeForbidden || e.Code == wire.CodeSessionMoved) {
 		s.session, s.secret = "", ""
 	}
@@ -93,17 +97,23 @@ func (s *subscriber) read(ctx context.Context, w way) error {
 	defer stop()
 	cut := time.AfterFunc(s.lap.life(s.rng), l.cut)
 	defer cut.Stop()
-	for {
+	for small := s.d.small; ; {
 		f, err := l.next()
 		if err == nil {
-			err = s.hear(f, w.name)
+			err = s.hear(f)
 		}
 		if err != nil {
 			return err
 		}
 		s.pause(ctx, f)
+		if small && closed(s.lap.hurry) { // this link would take its time
+			s.d.small = false
+			return errHurry
+		}
 	}
 }
+
+var errHurry = errors.New("cut, to come by a faster link")
 
 // pause takes its time.
 func (s *subscriber) pause(ctx context.Context, f *wire.ServerFrame) {
@@ -115,26 +125,21 @@ func (s *subscriber) pause(ctx context.Context, f *wire.ServerFrame) {
 	case s.tempo == slow:
 		s.lap.sleep(ctx, time.Duration(s.rng.IntN(8))*time.Millisecond)
 	case s.tempo == pausing && s.heard%150 == 0:
-		s.lap.sleep(ctx, time.Duration(500+s.rng.IntN(1500))*time.Millisecond)
+		s.lap.sleep(ctx, time.Duration((0.25+0.75*s.rng.Float64())*float64(s.lap.o.Stop)))
 	}
 }
 
 // hear takes up a frame.
-func (s *subscriber) hear(f *wire.ServerFrame, by string) error {
+func (s *subscriber) hear(f *wire.ServerFrame) error {
 	switch f.Op {
 	case wire.OpConnected:
 		return s.connected(f)
 	case wire.OpMessage:
-		s.message(f, by)
+		s.message(f)
 	case wire.OpGap:
-		s.record(Event{Kind: Gapped, Name: f.Channel, Position: f.Position, Note: fmt.Sprintf("after %s, lost %d", f.After, f.Lost)})
-		s.stands(f.Channel, f.Position)
+		s.gap(f)
 	case wire.OpPing:
 		s.standsAll(f.Position)
-	case wire.OpReply:
-		if !s.each {
-			s.standsAll(f.Position)
-		}
 	case wire.OpError, wire.OpClose:
 		if f.Code == wire.CodeForbidden {
 			s.session, s.secret = "", ""
@@ -144,6 +149,8 @@ func (s *subscriber) hear(f *wire.ServerFrame, by string) error {
 	return nil
 }
 
+// connected hears where a session's subscriptions begin. Where there are positions for each, up to that of the session
+// all have come, and some may have come further.
 func (s *subscriber) connected(f *wire.ServerFrame) error {
 	s.session, s.secret = f.Session, f.Secret
 	for i := range f.Subscriptions {
@@ -154,17 +161,21 @@ func (s *subscriber) connected(f *wire.ServerFrame) error {
 		if t.Gap {
 			s.record(Event{Kind: Gapped, Name: t.Channel, Note: "connected has it"})
 		}
-		if s.each {
+		if s.way.tellsEach && t.Position != "" {
+			s.stance.each[t.Channel] = t.Position
 			s.began(t.Channel, t.Position)
 		}
 	}
-	if !s.each {
+	switch {
+	case !s.way.tellsEach:
 		s.standsAll(f.Position)
+	case f.Position != "":
+		s.stance.all, s.begun = f.Position, true
 	}
 	return nil
 }
 
-func (s *subscriber) message(f *wire.ServerFrame, by string) {
+func (s *subscriber) message(f *wire.ServerFrame) {
 	name := cmp.Or(f.Sub, f.Channel)
 	e := Event{Kind: Received, Name: name, Channel: f.Channel, Position: f.Position}
 	t, _, p, err := f.Value()
@@ -174,28 +185,21 @@ func (s *subscriber) message(f *wire.ServerFrame, by string) {
 		e.ID, e.Note = recognise(t, p)
 	}
 	s.record(e)
-	s.lap.tally.received(by)
-	s.stands(name, f.Position)
+	s.lap.tally.received(s.way.name)
+	s.stance.message(name, f.Position, !s.way.tellsEach)
+	s.lap.standing.cross(laneKey{s.who, name})
 	s.lap.arrived(s.who, name, f.Channel, e.ID)
 }
 
-// stands notes where a subscription stands, or all of them.
-func (s *subscriber) stands(name, position string) {
+// gap hears that something is missing. The id of an event is everybody's position, as always.
+func (s *subscriber) gap(f *wire.ServerFrame) {
+	s.record(Event{Kind: Gapped, Name: f.Channel, Position: f.Position, Note: fmt.Sprintf("after %s, lost %d", f.After, f.Lost)})
 	switch {
-	case position == "":
-	case s.each:
-		s.goOn(name, position)
-	default:
-		for _, name := range s.names {
-			s.goOn(name, position)
-		}
+	case s.way.ids:
+		s.standsAll(f.Position)
+	case s.way.tellsEach || len(s.names) == 1:
+		s.stance.gap(f.Channel, f.Position)
 	}
-}
-
-// goOn notes from where the next link goes on.
-func (s *subscriber) goOn(name, position string) {
-	s.since[name] = position
-	s.lap.standing.cross(laneKey{s.who, name})
 }
 
 // standsAll notes where all subscriptions stand.
@@ -203,11 +207,10 @@ func (s *subscriber) standsAll(position string) {
 	if position == "" {
 		return
 	}
+	s.stance.stand(position)
 	for _, name := range s.names {
 		if !s.begun {
 			s.began(name, position)
-		} else {
-			s.goOn(name, position)
 		}
 	}
 	s.begun = true
@@ -215,8 +218,6 @@ func (s *subscriber) standsAll(position string) {
 
 // began notes that a link has told where a subscription stands.
 func (s *subscriber) began(name, position string) {
-	if position != "" {
-		s.goOn(name, position)
-		s.record(Event{Kind: Connected, Name: name, Position: position})
-	}
+	s.record(Event{Kind: Connected, Name: name, Position: position})
+	s.lap.standing.cross(laneKey{s.who, name})
 }

@@ -14,14 +14,15 @@ var (
 	duration = flag.Duration("torture.duration", 0, "begin laps of TestTorture for so long; zero is one lap")
 	seed     = flag.Uint64("torture.seed", 0, "what TestTorture leaves to chance; zero is another each time")
 	binary   = flag.String("torture.binary", "", "the server to torture; empty builds it")
-	parts    = flag.Int("torture.partitions", 0, "in how many partitions the server of TestTorture keeps publications; zero is its own choice")
-	raced    = flag.Bool("torture.raced", false, "build the server of TestTorture with the race detector")
+	parts    = flag.Int("torture.partitions", 0, "in how many partitions the server keeps publications; zero leaves that to the seed")
+	classed  = flag.Int("torture.classes", 1, "how many retention classes it has, with -torture.partitions")
+	raced    = flag.Bool("torture.raced", false, "build the server with the race detector")
 )
 
 // TestTorture is promise P2 to the letter: a server that keeps what is published in files is killed twenty times while
 // 20 publishers and 100 subscribers use it by all ways, and nothing is lost, nothing comes twice or out of order, and no gap is told.
 func TestTorture(t *testing.T) {
-	o := &Options{Binary: build(t), Dir: t.ArtifactDir(), Seed: *seed, Duration: *duration, Partitions: *parts, Log: t.Output()}
+	o := &Options{Binary: build(t), Dir: t.ArtifactDir(), Seed: *seed, Duration: *duration, Layouts: layouts(Layout{3, 3}, Layout{8, 2}), Log: t.Output()}
 	if o.Seed == 0 {
 		o.Seed = rand.Uint64N(1 << 32)
 	}
@@ -43,7 +44,11 @@ func TestTorture(t *testing.T) {
 // TestTortureGaps is the rest of it: a server that keeps little loses what is too old, and tells so by a gap before anything
 // later, and never else.
 func TestTortureGaps(t *testing.T) {
-	o := &Options{Binary: build(t), Dir: t.ArtifactDir(), Seed: *seed, Duration: *duration, Log: t.Output(), Keep: 40, Pace: 150 * time.Millisecond, Kills: 6, Subscribers: 70}
+	o := &Options{
+		Binary: build(t), Dir: t.ArtifactDir(), Seed: *seed, Duration: *duration, Layouts: layouts(Layout{1, 1}), Log: t.Output(),
+		Keep: 50, Least: 600, Large: true, Pace: 80 * time.Millisecond, Subscribers: 60, Stop: 4 * time.Second,
+		Kills: 5, Uptime: 4 * time.Second,
+	}
 	if o.Seed == 0 {
 		o.Seed = rand.Uint64N(1 << 32)
 	}
@@ -78,6 +83,17 @@ func TestTortureFindsWhatIsLost(t *testing.T) {
 			t.Errorf("nothing of this kind was found: %s\n%v", what, err)
 		}
 	}
+}
+
+// layouts are those of one lap, in CI, which so has both tests cover one and several partitions; of many laps each may have any.
+func layouts(once ...Layout) []Layout {
+	switch {
+	case *parts > 0:
+		return []Layout{{*parts, *classed}}
+	case *duration > 0:
+		return []Layout{{1, 1}, {1, 3}, {3, 3}, {8, 2}}
+	}
+	return once
 }
 
 // build builds the server.

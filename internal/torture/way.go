@@ -19,22 +19,26 @@ import (
 // A way is one way in for a reader, spoken by hand.
 type way struct {
 	name string
-	// each is whether every subscription is resumed from a position of its own. Otherwise all are from one.
-	each bool
+	// asksEach is whether every subscription is resumed from a position of its own. Otherwise all are from one.
+	asksEach bool
+	// tellsEach is whether the position of a message is that of its subscription. Otherwise it is everybody's.
+	tellsEach bool
+	// ids is whether all positions are everybody's, also that of a gap.
+	ids  bool
 	open func(ctx context.Context, d *dialer, a *asking) (link, error)
 }
 
 // ways is every way to read that there is: sessions, and channels without one.
 var ways = []way{
-	{"tcp", true, openTCP},
-	{"ws", true, openWS},
-	{"poll", true, openPoll},
-	{"sse", false, openSSE},
-	{"ndjson", false, openNDJSON},
-	{"reading by ws", false, openReadingWS},
-	{"reading by sse", false, openReadingSSE},
-	{"reading by ndjson", false, openReadingNDJSON},
-	{"reading by poll", false, openReadingPoll},
+	{name: "tcp", asksEach: true, tellsEach: true, open: openTCP},
+	{name: "ws", asksEach: true, tellsEach: true, open: openWS},
+	{name: "poll", asksEach: true, tellsEach: true, open: openPoll},
+	{name: "sse", ids: true, open: openSSE},
+	{name: "ndjson", tellsEach: true, open: openNDJSON},
+	{name: "reading by ws", open: openReadingWS},
+	{name: "reading by sse", ids: true, open: openReadingSSE},
+	{name: "reading by ndjson", open: openReadingNDJSON},
+	{name: "reading by poll", open: openReadingPoll},
 }
 
 // An asking is what a reader wants when it opens a link.
@@ -49,8 +53,7 @@ func (a *asking) one() string { return a.since[a.names[0]] }
 
 // A link is an open link of a reader.
 type link interface {
-	// next returns the next frame. What says only where the reader stands is a ping, and a reply where that is behind
-	// what came with it.
+	// next returns the next frame. What says only where the reader stands is a ping.
 	next() (*wire.ServerFrame, error)
 	// cut cuts the link as a crash of the reader would. Any goroutine.
 	cut()

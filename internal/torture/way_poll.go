@@ -82,9 +82,7 @@ func (l *poller) ask(ctx context.Context, method, address string, body []byte, w
 	return nil
 }
 
-// left returns what is left of the last answer: its frames, and where it ends. Nil if nothing is. Where an answer with
-// frames ends is one position for all that is subscribed to, a reply, and may lie before those of the frames: it says nothing to
-// whoever has a position for each subscription.
+// left returns what is left of the last answer: its frames, and where it ends. Nil if nothing is.
 func (l *poller) left() (*wire.ServerFrame, error) {
 	switch {
 	case len(l.gaps) > 0:
@@ -96,11 +94,7 @@ func (l *poller) left() (*wire.ServerFrame, error) {
 		return parseFrame(l.Messages[l.taken-1])
 	case !l.stands:
 		l.stands = true
-		f := standing(l.Position)
-		if len(l.Messages) > 0 {
-			f.Op = wire.OpReply
-		}
-		return f, nil
+		return standing(l.Position), nil
 	case l.Close != nil:
 		return nil, fmt.Errorf("closed: %s %s", l.Close.Code, l.Close.Reason)
 	case l.Superseded:

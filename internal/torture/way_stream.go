@@ -57,7 +57,6 @@ type streamLink struct {
 	in     *bufio.Reader
 	sse    bool
 	quiet  *time.Timer
-	id     string              // the last event id's position
 	first  []*wire.ServerFrame // what the header told
 }
 
@@ -103,7 +102,7 @@ func (l *streamLink) next() (*wire.ServerFrame, error) {
 // event reads a block (WHATWG HTML, section 9.2.6). What it says of the position is its id alone, as it is for an EventSource.
 func (l *streamLink) event() (*wire.ServerFrame, error) {
 	var data []byte
-	name, told := "", false
+	name, id := "", ""
 	for {
 		line, err := l.in.ReadBytes('\n')
 		if err != nil {
@@ -120,18 +119,18 @@ func (l *streamLink) event() (*wire.ServerFrame, error) {
 				data = append(data, value...)
 			case "id":
 				at, _, _ := bytes.Cut(value, []byte{'/'})
-				l.id, told = string(at), true
+				id = string(at)
 			}
 		case name == "close":
 			return nil, errors.New("closed: " + string(data))
 		case data != nil:
 			f, err := parseFrame(data)
 			if err == nil {
-				f.Position = l.id
+				f.Position = id
 			}
 			return f, err
-		case told:
-			return standing(l.id), nil
+		case id != "":
+			return standing(id), nil
 		}
 	}
 }
