@@ -20,7 +20,7 @@ type historyCmd struct {
 // Run is called by kong.
 func (h *historyCmd) Run() error {
 	if h.Limit < 0 {
-		return &usageError{"--limit is the most messages to print"}
+		return misuse("--limit %d is negative; it is the most messages to print", h.Limit)
 	}
 	ctx := context.Background()
 	c, err := h.dial(ctx)

@@ -23,7 +23,7 @@ type subCmd struct {
 // Run is called by kong.
 func (s *subCmd) Run() error {
 	if s.Count < 0 {
-		return &usageError{"--count is the number of messages after which to end"}
+		return misuse("--count %d is negative; it is the number of messages after which to end", s.Count)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
