@@ -82,7 +82,7 @@ func (s *subCmd) hooks(end func(error)) *client.SubscribeOptions {
 		},
 		Gap: func(g *client.Gap) {
 			if g.Lost > 0 {
-				note("gap: %d publications of %s were not delivered", g.Lost, g.Channel)
+				note("gap: publications of %s were not delivered: %d", g.Channel, g.Lost)
 			} else {
 				note("gap: publications of %s are missing here", g.Channel)
 			}
