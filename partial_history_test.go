@@ -34,6 +34,9 @@ func TestPartialHistory(t *testing.T) {
 			{"chat.*", "all", "2", false},
 		} {
 			p := r.dial(w, ways.Options{})
+			if h := p.reply(`{"op":"history","channel":%q,"since":%q}`, tt.name, tt.since); h.Gap != tt.gap {
+				t.Errorf("history of %s since %s: %v", tt.name, tt.since, h)
+			}
 			f := p.reply(`{"op":"subscribe","channel":%q,"since":%q}`, tt.name, tt.since)
 			if f.Gap != tt.gap {
 				t.Errorf("%s since %s: %v", tt.name, tt.since, f)
