@@ -76,3 +76,26 @@ func TestPartialHistoryIsNotPolled(t *testing.T) {
 		}
 	})
 }
+
+// A position of a partition that there is not, as after a class was removed, is no position of the one there is,
+// whatever its number.
+func TestForeignPartition(t *testing.T) {
+	everyWay(t, openToAll, func(t *testing.T, r *rig, w ways.Way) {
+		epoch, _, _ := strings.Cut(string(r.publish("x", "1")), "-")
+		for _, since := range []string{"zz-1~1-fnmqo0", "zz-1-fnmqo0", epoch + "-1~1-fnmqo0", "zz-1.1-fnmqo0", epoch + "-1.1-fnmqo0"} {
+			p := r.dial(w, ways.Options{})
+			if h := p.reply(`{"op":"history","channel":"x","since":%q}`, since); !h.Gap || len(h.Publications) != 1 {
+				t.Errorf("history since %s: %v", since, h)
+			}
+			if f := p.reply(`{"op":"subscribe","channel":"x","since":%q}`, since); !f.Gap {
+				t.Errorf("since %s: %v", since, f)
+			}
+			p.want("gap")
+			p.message("x", `"1"`)
+			p.Cut()
+			if a := r.do("GET", "/channels/x?wait=1s&since="+since, ""); a.header.Get("Longwire-Gap") != "x" || !strings.Contains(a.body, `"data":"1"`) {
+				t.Errorf("polled since %s: %+v", since, a)
+			}
+		}
+	})
+}
