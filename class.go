@@ -10,7 +10,8 @@ import (
 )
 
 // A Class says how much history the channels have that match its patterns. The
-// zero Class has the defaults that its fields tell.
+// zero Class has the defaults that its fields tell. Where data that outlives the process was
+// kept by classes of other names, patterns or order, every position of before is followed by a gap.
 type Class struct {
 	// Name is 1 to 32 of a-z, 0-9 and "-". What is kept is found again by it.
 	Name string

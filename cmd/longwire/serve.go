@@ -32,7 +32,7 @@ type serveCmd struct {
 	HistoryCount    int           `help:"Publications that are kept of each channel; 0 for none." default:"1000"`
 	HistoryAge      time.Duration `help:"How long they are kept; 0 for as long as there is room." default:"24h"`
 	HistoryBytes    size          `help:"Room for all that is kept, such as 512MiB; 0 for no bound." default:"1GiB"`
-	History         classes       `help:"Retention classes for channels that want another history, as YAML; best in the --config file." placeholder:"YAML"`
+	History         classes       `help:"Retention classes for channels that want another history, as YAML; best in the --config file. Another name, order or list of channels makes all positions of before gaps." placeholder:"YAML"`
 	ShutdownTimeout time.Duration `help:"How long clients may take to hear that the server ends." default:"10s"`
 	LogLevel        slog.Level    `help:"debug, info, warn or error." default:"info"`
 }
