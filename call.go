@@ -29,14 +29,13 @@ type Call struct {
 // Session returns who asks.
 func (c *Call) Session() *Session { return c.session }
 
-// Reply answers, with a copy of data; JSON must be valid. If the link on which the
-// call came is gone, nobody hears the answer.
+// Reply answers, with a copy of data, which must be what kind says and not over the
+// message limit (too_large): else there is an error, and no answer yet. If the link on which the call
+// came is gone, nobody hears the answer.
 func (c *Call) Reply(kind Kind, data []byte) error {
-	if kind == JSON {
-		if err := wire.CheckJSON(data); err != nil {
-			return err
-		}
-		data = wire.AppendCompact(make([]byte, 0, len(data)), data)
+	data, err := c.session.node.outgoing(kind, data)
+	if err != nil {
+		return err
 	}
 	b := wire.AppendReply(make([]byte, 0, len(data)+64), c.id)
 	return c.answer(append(wire.AppendData(b, wire.Type(kind), "", data), '}'))

@@ -18,8 +18,6 @@ func (p *Publication) checkBeside() error {
 	err := wire.CheckChannel(p.Channel)
 	switch {
 	case err != nil:
-	case p.Kind > JSON:
-		err = wire.Errorf(wire.CodeBadFrame, "kind %d is not known; publish as Binary, Text or JSON", p.Kind)
 	case p.ContentType != "" && p.Kind != Binary:
 		err = wire.Errorf(wire.CodeBadFrame, "%s has no content type; publish as Binary what has one", p.Kind)
 	case p.ContentType != "":
@@ -36,22 +34,41 @@ func (p *Publication) checkBeside() error {
 
 // fill puts a copy of data, checked and compacted, into p.
 func (n *Node) fill(p *Publication, data []byte) error {
+	if err := n.checkData(p.Kind, data); err != nil {
+		return err
+	}
+	if p.Kind == JSON {
+		p.Data = compacted(data)
+	} else {
+		p.Data = bytes.Clone(data)
+	}
+	return nil
+}
+
+// outgoing returns data as it may be sent to a peer, which was told the limit.
+func (n *Node) outgoing(kind Kind, data []byte) ([]byte, error) {
+	err := n.checkData(kind, data)
+	if err == nil && kind == JSON {
+		data = compacted(data)
+	}
+	return data, err
+}
+
+func compacted(data []byte) []byte { return wire.AppendCompact(make([]byte, 0, len(data)), data) }
+
+// checkData checks data that comes from the program.
+func (n *Node) checkData(kind Kind, data []byte) error {
 	if err := n.checkSize(data); err != nil {
 		return err
 	}
-	switch p.Kind {
-	case JSON:
-		if err := wire.CheckJSON(data); err != nil {
-			return err
-		}
-		p.Data = wire.AppendCompact(make([]byte, 0, len(data)), data)
-		return nil
-	case Text:
-		if !utf8.Valid(data) {
-			return &wire.Error{Code: wire.CodeBadUTF8}
-		}
+	switch {
+	case kind > JSON:
+		return wire.Errorf(wire.CodeBadFrame, "kind %d is not known; use Binary, Text or JSON", kind)
+	case kind == JSON:
+		return wire.CheckJSON(data)
+	case kind == Text && !utf8.Valid(data):
+		return &wire.Error{Code: wire.CodeBadUTF8}
 	}
-	p.Data = bytes.Clone(data)
 	return nil
 }
 

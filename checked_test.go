@@ -110,3 +110,49 @@ func TestPublishHookIsChecked(t *testing.T) {
 		p.message("x", "1")
 	})
 }
+
+// TestSentIsChecked sends and replies what is over the limit that the peer was told, or is not
+// what it says to be: the program hears so, and the peer nothing.
+func TestSentIsChecked(t *testing.T) {
+	const most = 100
+	long := strings.Repeat("x", most)
+	wrong := []struct {
+		kind longwire.Kind
+		data string
+		want wire.Code
+	}{
+		{longwire.Binary, long + "x", wire.CodeTooLarge},
+		{longwire.Text, long + "x", wire.CodeTooLarge},
+		{longwire.JSON, `"` + long + `"`, wire.CodeTooLarge},
+		{longwire.Text, "\xff", wire.CodeBadUTF8},
+		{longwire.JSON, "{", wire.CodeBadRequest},
+		{longwire.JSON + 1, "1", wire.CodeBadFrame},
+	}
+	o := longwire.Options{Open: true, MaxMessage: most, Handler: longwire.Handler{Call: func(s *longwire.Session, c *longwire.Call) {
+		for _, tt := range wrong {
+			if err := c.Reply(tt.kind, []byte(tt.data)); wire.CodeOf(err) != tt.want {
+				t.Errorf("Reply(%v, %.10q): %v, want %s", tt.kind, tt.data, err, tt.want)
+			}
+			if err := s.Send("m", tt.kind, []byte(tt.data)); wire.CodeOf(err) != tt.want {
+				t.Errorf("Send(%v, %.10q): %v, want %s", tt.kind, tt.data, err, tt.want)
+			}
+		}
+		if err := s.Send("m", longwire.Text, []byte(long)); err != nil {
+			t.Error(err)
+		}
+		if err := c.Reply(longwire.Binary, []byte(long)); err != nil {
+			t.Errorf("the call can be answered no more: %v", err)
+		}
+	}}}
+	everyWay(t, o, func(t *testing.T, r *rig, w ways.Way) {
+		p := r.dial(w, ways.Options{})
+		p.say(`{"op":"call","id":9,"method":"m","data":1}`)
+		if f := p.want("send"); string(f.Data) != `"`+long+`"` {
+			t.Errorf("heard %v", f)
+		}
+		if f := p.want("reply"); f.ID != 9 || string(f.Data64) != long {
+			t.Errorf("heard %v", f)
+		}
+		p.silent()
+	})
+}

@@ -10,7 +10,8 @@ import (
 )
 
 // A Class says how much history the channels have that match its patterns. The
-// zero Class has the defaults that its fields tell.
+// zero Class has the defaults that its fields tell. Where data that outlives the process was
+// kept by classes of other names, patterns or order, every position of before is followed by a gap.
 type Class struct {
 	// Name is 1 to 32 of a-z, 0-9 and "-". What is kept is found again by it.
 	Name string
@@ -18,7 +19,7 @@ type Class struct {
 	// matches; a class without patterns takes all.
 	Patterns []string
 	// Count is how many publications of a channel a position may lie behind the last; one
-	// more is kept. Zero means 1,000, negative no history.
+	// more is kept; a billion at most. Zero means 1,000, negative no history.
 	Count int
 	// Age is how long a publication is kept. Zero means 24 h, negative for ever.
 	Age time.Duration
@@ -31,6 +32,9 @@ type Class struct {
 	// link is behind. Zero drops the oldest of those that wait.
 	Behind Policy
 }
+
+// maxCount is where counting ends: far beyond what any channel has, and one more is a number, too.
+const maxCount = 1_000_000_000
 
 // KeepsHistory reports whether channels of the class have history.
 func (c *Class) KeepsHistory() bool { return c.Count >= 0 }
@@ -72,7 +76,7 @@ func NewLayout(classes []Class, each int) (*Layout, error) {
 		l.classes = append(l.classes, c.filled())
 	}
 	if n := l.Partitions(); each < 1 || n > MaxPartitions {
-		return nil, wire.Errorf(wire.CodeBadRequest, "%d retention classes of %d partitions each are %d partitions; at most %d can be; have fewer classes or fewer partitions",
+		return nil, wire.Errorf(wire.CodeBadRequest, "retention classes times the partitions of each are %d × %d = %d partitions, and 1 to %d can be; have fewer classes or fewer partitions",
 			len(l.classes), each, n, MaxPartitions)
 	}
 	return l, nil
@@ -84,6 +88,9 @@ func (c *Class) check() error {
 	}
 	if c.Name == "" || len(c.Name) > 32 || strings.Trim(c.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		return wire.Errorf(wire.CodeBadRequest, "%.80q is no name for a retention class; it is 1 to 32 of a-z, 0-9 and -", c.Name)
+	}
+	if c.Count > maxCount {
+		return wire.Errorf(wire.CodeBadRequest, "retention class %s has a count of %d, and the most is %d; have bytes and age bound it", c.Name, c.Count, maxCount)
 	}
 	for _, p := range c.Patterns {
 		if err := wire.CheckPattern(p); err != nil {

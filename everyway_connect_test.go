@@ -1,6 +1,7 @@
 package longwire_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -102,46 +103,55 @@ func TestConnectLate(t *testing.T) {
 	})
 }
 
-// TestIllegibleConnect is a connect frame whose members are no good: the link has not
-// begun, so another may follow. But a POST opens a session whatever it holds.
-func TestIllegibleConnect(t *testing.T) {
-	everyWay(t, openToAll, func(t *testing.T, r *rig, w ways.Way) {
-		if w.ByToken {
-			return
-		}
-		p := r.dial(w, ways.Options{First: `{"op":"connect","id":1,"token":7}`})
-		if w.Posts {
-			p.connected()
-		}
-		f := p.want("error")
-		p.isRefusal(f, wire.CodeBadFrame)
-		if f.ID != 1 {
-			t.Errorf("heard %v", f)
-		}
-		if !w.Posts {
-			p.say(`{"op":"connect","id":1}`)
-			p.connected()
-		}
-	})
+// badConnects are connect frames whose members are no good.
+var badConnects = []string{
+	`"token":7`, `"session":{}`, `"secret":["x"]`, `"name":"` + strings.Repeat("n", wire.MaxName+1) + `"`, `"version":"1"`,
+	`"subscribe":"x"`, `"subscribe":{}`, `"subscribe":[{"channel":5}]`, `"subscribe":[7]`, `"subscribe":[{}]`,
+	`"subscribe":[{"channel":"a","channel":"b"}]`, `"subscribe":[],"subscribe":[]`, `"op":"connect"`,
 }
 
-func TestMalformedSubscribeList(t *testing.T) {
-	everyWay(t, openToAll, func(t *testing.T, r *rig, w ways.Way) {
-		if w.ByToken {
-			return
-		}
-		for _, list := range []string{`[{"channel":5}]`, `[7]`, `[{}]`, `[{"channel":"a","channel":"b"}]`} {
-			p, err := r.tryDial(w, ways.Options{First: `{"op":"connect","id":1,"subscribe":` + list + `}`})
-			if w.Posts {
-				if wire.CodeOf(err) != wire.CodeBadFrame {
-					t.Errorf("%s was answered %v", list, err)
-				}
-				continue
+// TestIllegibleConnect is a connect frame that is no good: it is refused, and that is the
+// end of the link. What follows would be taken up for somebody else.
+func TestIllegibleConnect(t *testing.T) {
+	published := 0
+	for _, hooks := range []longwire.Handler{
+		{Publish: func(context.Context, *longwire.Session, *longwire.Publication) error { published++; return nil }},
+		{
+			Connect: func(context.Context, *longwire.ConnectRequest) (*longwire.Peer, error) { return nil, nil },
+			Publish: func(context.Context, *longwire.Session, *longwire.Publication) error { published++; return nil },
+		},
+	} {
+		everyWay(t, longwire.Options{Handler: hooks}, func(t *testing.T, r *rig, w ways.Way) {
+			if w.ByToken { // says no connect
+				return
 			}
-			p.isRefusal(p.want("error"), wire.CodeBadFrame)
-			p.ended(wire.CodeBadFrame)
-		}
-	})
+			for _, members := range badConnects {
+				const behind = "\n" + `{"op":"publish","id":2,"channel":"x","data":1}`
+				first := `{"op":"connect","id":1,` + members + `}`
+				if w.Name != "ws" {
+					first += behind
+				}
+				p, err := r.tryDial(w, ways.Options{First: first})
+				if w.Posts {
+					if wire.CodeOf(err) != wire.CodeBadFrame {
+						t.Errorf("%s was answered %v", members, err)
+					}
+					continue
+				}
+				f := p.want("error")
+				if p.isRefusal(f, wire.CodeBadFrame); f.ID != 1 {
+					t.Errorf("%s was answered %v", members, f)
+				}
+				p.ended(wire.CodeBadFrame)
+			}
+			if published > 0 {
+				t.Errorf("%d publications were taken up", published)
+			}
+			p := r.dial(w, ways.Options{})
+			p.refused(wire.CodeBadFrame, `{"op":"connect","token":7}`) // too late to do harm
+			p.refused(wire.CodeBadRequest, `{"op":"connect"}`)
+		})
+	}
 }
 
 func TestConnectSubscribes(t *testing.T) {

@@ -23,6 +23,8 @@ func TestKindsOfData(t *testing.T) {
 			{`"data":"a string"`, "", `"a string"`, ""},
 			{`"type":"text","data":"h\u00e4llo\n\"you\" \ud83d\ude00"`, "text", `"hällo\n\"you\" 😀"`, ""},
 			{`"type":"text","data":""`, "text", `""`, ""},
+			{`"type":"text","data":"\ud800x"`, "text", "\"\ufffdx\"", ""},
+			{`"data":{"\udc00":"\ud800"}`, "", `{"\udc00":"\ud800"}`, ""},
 			{`"data64":"AAH/"`, "", "", "\x00\x01\xff"},
 			{`"data64":""`, "", "", ""},
 			{`"type":"image/png","data64":"iVBO"`, "image/png", "", "\x89PN"},
@@ -42,11 +44,11 @@ func TestHeadersAndEcho(t *testing.T) {
 	everyWay(t, openToAll, func(t *testing.T, r *rig, w ways.Way) {
 		p := r.dial(w, ways.Options{})
 		p.reply(`{"op":"subscribe","channel":"x"}`)
-		p.say(`{"op":"publish","id":50,"channel":"x","data":1,"headers":{"b":"2","a":"ä\n"}}`)
+		p.say(`{"op":"publish","id":50,"channel":"x","data":1,"key":"\ud800","headers":{"b":"2","a":"ä\n","\ud800":"\udc00"}}`)
 		for range 2 { // its own echo and the reply, in either order
 			switch f := p.next(); f.Op {
 			case "message":
-				if f.From != p.session || f.Headers["a"] != "ä\n" || f.Headers["b"] != "2" || len(f.Headers) != 2 {
+				if f.From != p.session || f.Headers["a"] != "ä\n" || f.Headers["b"] != "2" || f.Headers["\ufffd"] != "\ufffd" || len(f.Headers) != 3 {
 					p.fatal("heard %v", f)
 				}
 			default:

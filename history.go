@@ -44,7 +44,7 @@ func (n *Node) history(ctx context.Context, channel string, from since, limit in
 	}
 	limit = min(limit, historyMost)
 	now := time.Now()
-	page := &historyPage{channel: channel}
+	page := &historyPage{channel: channel, gap: from.told && !n.keepsHistory(channel)} // as a subscription is told
 	// What the feed has told of can be read. So where all is read that there is, the
 	// page stands here at least, however little of that is this channel's.
 	in := n.spanOf(channel)

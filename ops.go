@@ -20,9 +20,9 @@ func (s *Session) take(now time.Time, l *line, p []byte, refused *wire.Error) {
 	}
 	f := &s.hub.frame
 	err := read(f, p, refused)
-	if refused == nil && !l.late && (err == nil || s.flags&sPolled != 0) { // a POST opens a session whatever it says
+	if refused == nil && !l.late && (err == nil || f.Op == wire.OpConnect || s.flags&sPolled != 0) { // a POST opens a session whatever it says
 		l.late = true
-		if s.begins(now, l, f, p, err == nil) {
+		if s.begins(now, l, f, p, err) {
 			return
 		}
 	}
@@ -57,12 +57,16 @@ func parse(f *wire.Frame, p []byte) error {
 }
 
 // begins sees to the beginning of a session by its first frame. It reports
-// whether the frame was taken up, or waits.
-func (s *Session) begins(now time.Time, l *line, f *wire.Frame, p []byte, legible bool) bool {
+// whether the frame was taken up, or waits. A connect that is no good, which bad
+// says, ends the link: what follows it counts on the session that it asked for.
+func (s *Session) begins(now time.Time, l *line, f *wire.Frame, p []byte, bad error) bool {
 	switch {
 	case s.flags&sBegun != 0:
 		return false
-	case legible && f.Op == wire.OpConnect:
+	case f.Op == wire.OpConnect && bad != nil:
+		l.refuse(&connecting{id: f.ID}, bad)
+		return true
+	case f.Op == wire.OpConnect:
 		l.connect(now, newConnecting(f, s.node.opts.MaxSubscriptions))
 		return true
 	case s.node.opts.Handler.Connect == nil:

@@ -34,6 +34,9 @@ func TestPartialHistory(t *testing.T) {
 			{"chat.*", "all", "2", false},
 		} {
 			p := r.dial(w, ways.Options{})
+			if h := p.reply(`{"op":"history","channel":%q,"since":%q}`, tt.name, tt.since); h.Gap != tt.gap {
+				t.Errorf("history of %s since %s: %v", tt.name, tt.since, h)
+			}
 			f := p.reply(`{"op":"subscribe","channel":%q,"since":%q}`, tt.name, tt.since)
 			if f.Gap != tt.gap {
 				t.Errorf("%s since %s: %v", tt.name, tt.since, f)
@@ -69,6 +72,29 @@ func TestPartialHistoryIsNotPolled(t *testing.T) {
 		} {
 			if a := r.do("GET", "/channels/"+names+"?wait=0s", ""); a.status != want {
 				t.Errorf("polling %s: %d, want %d", names, a.status, want)
+			}
+		}
+	})
+}
+
+// A position of a partition that there is not, as after a class was removed, is no position of the one there is,
+// whatever its number.
+func TestForeignPartition(t *testing.T) {
+	everyWay(t, openToAll, func(t *testing.T, r *rig, w ways.Way) {
+		epoch, _, _ := strings.Cut(string(r.publish("x", "1")), "-")
+		for _, since := range []string{"zz-1~1-fnmqo0", "zz-1-fnmqo0", epoch + "-1~1-fnmqo0", "zz-1.1-fnmqo0", epoch + "-1.1-fnmqo0"} {
+			p := r.dial(w, ways.Options{})
+			if h := p.reply(`{"op":"history","channel":"x","since":%q}`, since); !h.Gap || len(h.Publications) != 1 {
+				t.Errorf("history since %s: %v", since, h)
+			}
+			if f := p.reply(`{"op":"subscribe","channel":"x","since":%q}`, since); !f.Gap {
+				t.Errorf("since %s: %v", since, f)
+			}
+			p.want("gap")
+			p.message("x", `"1"`)
+			p.Cut()
+			if a := r.do("GET", "/channels/x?wait=1s&since="+since, ""); a.header.Get("Longwire-Gap") != "x" || !strings.Contains(a.body, `"data":"1"`) {
+				t.Errorf("polled since %s: %+v", since, a)
 			}
 		}
 	})

@@ -205,14 +205,19 @@ func (n *Node) present(from since) since {
 	if !from.told || from.at.epoch == n.epoch.Load() {
 		return from
 	}
+	says := false
 	for i := range n.parts {
 		number := from.at.in(i, n.parts)
 		if number == noNumber && from.at.each == nil {
 			continue // it says nothing of that partition
 		}
+		says = true
 		if !slices.ContainsFunc(*n.earlier[i].Load(), func(e EpochEnd) bool { return e.Epoch == from.at.epoch && number <= e.Last }) {
 			return from
 		}
+	}
+	if !says { // it is of a partition that there is not
+		return from
 	}
 	from.at.epoch = n.epoch.Load()
 	return from
@@ -224,7 +229,8 @@ func (n *Node) reaches(name string, at *position) bool {
 		_, ok := n.marksIn(name, at)
 		return ok
 	}
-	return at.epoch == n.epoch.Load() && at.number <= n.looking.Load() && n.recent.holds(at.number)
+	number := at.in(0, n.parts)
+	return at.epoch == n.epoch.Load() && number <= n.looking.Load() && n.recent.holds(number)
 }
 
 // marksIn returns the marks of a position, with several partitions, if all that follows it of a

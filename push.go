@@ -10,22 +10,18 @@ import (
 // maxUnsent bounds what is sent to a session and not yet with its loop, in bytes.
 const maxUnsent = maxTransit
 
-// Send pushes a message to the session alone: a `send` frame. JSON must be valid.
-// It never blocks, and is at most once: a session that has no link just now, or
-// whose link is cut, does not get it. For what must not be lost publish to the
-// user's inbox ([Inbox]). It returns ErrFull if 64 KiB wait for the session's loop or its peer
-// already, ErrClosed if the session has ended.
+// Send pushes a message to the session alone: a `send` frame. Data that is not what kind
+// says, or is over the message limit (too_large), is refused. It never blocks, and is at
+// most once: a session that has no link just now, or whose link is cut, does not get it.
+// For what must not be lost publish to the user's inbox ([Inbox]). It returns ErrFull if
+// 64 KiB wait for the session's loop or its peer already, ErrClosed if the session has ended.
 func (s *Session) Send(method string, kind Kind, data []byte) error {
-	switch {
-	case method == "" || len(method) > wire.MaxMethod || !utf8.ValidString(method):
+	if method == "" || len(method) > wire.MaxMethod || !utf8.ValidString(method) {
 		return wire.Errorf(wire.CodeBadRequest, "a method has 1 to %d bytes", wire.MaxMethod)
-	case kind == Text && !utf8.Valid(data):
-		return &wire.Error{Code: wire.CodeBadUTF8}
-	case kind == JSON:
-		if err := wire.CheckJSON(data); err != nil {
-			return err
-		}
-		data = wire.AppendCompact(make([]byte, 0, len(data)), data)
+	}
+	data, err := s.node.outgoing(kind, data)
+	if err != nil {
+		return err
 	}
 	b := wire.AppendSend(make([]byte, 0, len(data)+len(method)+64), method, wire.Type(kind), data)
 	if s.closed.Load() {

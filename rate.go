@@ -33,7 +33,7 @@ func (r *rate) allow(now time.Time, perSecond int) bool {
 func (r *rate) refusal(perSecond int) *wire.Error {
 	return &wire.Error{
 		Code:    wire.CodeRateLimited,
-		Message: wire.Errorf(wire.CodeRateLimited, "a session may send %d frames per second; this one was not taken up: wait, then send it again", perSecond).Message,
+		Message: wire.Errorf(wire.CodeRateLimited, "more frames came than the %d in a second that a session may send; this one was not taken up: wait, then send it again", perSecond).Message,
 		Retry:   max(time.Millisecond, time.Second/time.Duration(max(1, perSecond))),
 	}
 }

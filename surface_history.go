@@ -46,7 +46,7 @@ func (s *surface) page(r *http.Request, channel string, q url.Values) (*historyP
 		limit = 1
 	case text != "":
 		if limit, err = strconv.Atoi(text); err != nil || limit < 1 {
-			return nil, wire.Errorf(wire.CodeBadRequest, "limit is a number from 1 to %d", historyMost)
+			return nil, wire.Errorf(wire.CodeBadRequest, "limit is a number from 1 on; a page has %d at most, ask on with its position", historyMost)
 		}
 	}
 	return s.node.history(r.Context(), channel, from, limit)

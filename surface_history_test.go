@@ -100,6 +100,16 @@ func TestHistoryGoesOn(t *testing.T) {
 	if h := s.history("a/history?limit=9999"); len(h.Publications) != 250 {
 		t.Errorf("%d publications", len(h.Publications))
 	}
+	for i := range 1001 {
+		s.say("many", "application/json", fmt.Sprint(i))
+	}
+	h := s.history("many/history?limit=1001")
+	if len(h.Publications) != 1000 {
+		t.Errorf("%d publications in a page", len(h.Publications))
+	}
+	if h = s.history("many/history?limit=1001&since=" + h.Position); len(h.Publications) != 1 {
+		t.Errorf("%d publications behind it", len(h.Publications))
+	}
 }
 
 // An answer ends with what makes it large.

@@ -361,6 +361,15 @@ func TestHistory(t *testing.T) {
 			t.Errorf("%d publications up to %s", n, last)
 		}
 		n = 0
+		for m, err := range c.History(t.Context(), "*", &HistoryOptions{Limit: 1001}) {
+			if n++; err != nil || m.Channel != "h" {
+				t.Fatal(m, err)
+			}
+		}
+		if n != 1001 {
+			t.Errorf("%d publications of all channels, want 1001", n)
+		}
+		n = 0
 		for range c.History(t.Context(), "h", &HistoryOptions{Since: "last:5", Limit: 3}) {
 			n++
 		}

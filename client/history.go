@@ -20,9 +20,9 @@ func (e *GapError) Error() string {
 	return "client: publications of " + e.Channel + " are missing: what was asked for is not within its history"
 }
 
-// History walks what is kept of a channel, a page at a time, until it has come to
-// the end. The first element may be a [*GapError], and the walk goes on behind it. After any other
-// error nothing more comes.
+// History walks what is kept of a channel, or of all that match a pattern, a page at a time, until it has
+// come to the end. The first element may be a [*GapError], and so may be one between two pages or at the end; the walk goes
+// on behind it. After any other error nothing more comes.
 func (c *Client) History(ctx context.Context, channel string, o *HistoryOptions) iter.Seq2[*Message, error] {
 	var h HistoryOptions
 	if o != nil {
@@ -69,7 +69,7 @@ type page struct {
 }
 
 func (c *Client) page(ctx context.Context, channel, since string, limit int) (*page, error) {
-	if err := wire.CheckChannel(channel); err != nil {
+	if err := wire.CheckPattern(channel); err != nil {
 		return nil, err
 	}
 	return ask(ctx, c, again, func(dst []byte, id uint64) []byte {

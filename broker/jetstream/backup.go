@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -22,9 +25,12 @@ type Copied struct {
 
 // Backup copies the data directory dir to the directory to, which must not be there or be empty. A process
 // that has dir may run on: then it is what there was at one moment after Backup was called. All that was
-// acknowledged before is in it. Without an error it is on the disk.
+// acknowledged before is in it. Without an error it is on the disk, with one nothing is left of it.
 func Backup(ctx context.Context, dir, to string) (Copied, error) {
 	if _, err := recordOf(dir, "no data directory"); err != nil {
+		return Copied{}, err
+	}
+	if err := apart(dir, to); err != nil {
 		return Copied{}, err
 	}
 	if err := makeEmpty(to); err != nil {
@@ -59,6 +65,9 @@ func Restore(ctx context.Context, from, dir string) (Copied, error) {
 		}
 		defer held.Close()
 	}
+	if err := apart(from, dir); err != nil {
+		return Copied{}, err
+	}
 	if err := makeEmpty(dir); err != nil {
 		return Copied{}, err
 	}
@@ -67,12 +76,19 @@ func Restore(ctx context.Context, from, dir string) (Copied, error) {
 		return Copied{}, err
 	}
 	defer held.Close()
-	return copyData(ctx, from, dir)
+	n, err := copyData(ctx, from, dir)
+	if err != nil {
+		_ = os.Remove(filepath.Join(dir, lockName)) // so that the directory is empty again
+	}
+	return n, err
 }
 
 // recordOf returns the record of a directory, which is something else if there is none.
 func recordOf(dir, otherwise string) (*record, error) {
 	r, err := loadRecord(dir)
+	if errors.Is(err, syscall.ENOTDIR) {
+		err = nil
+	}
 	if err == nil && r == nil {
 		err = fmt.Errorf("jetstream: %s is %s; there is no %s in it", dir, otherwise, recordName)
 	}
@@ -143,22 +159,29 @@ func copyData(ctx context.Context, from, to string) (n Copied, err error) {
 		return n, fmt.Errorf("jetstream: %w", err)
 	}
 	folders := map[string]bool{}
+	var made []string
+	defer func() {
+		if err != nil {
+			undo(to, made, folders)
+		}
+	}()
 	for _, path := range files {
 		if err := ctx.Err(); err != nil {
 			return n, err
 		}
-		if err := os.MkdirAll(filepath.Join(to, filepath.Dir(path)), 0o700); err != nil {
-			return n, fmt.Errorf("jetstream: %w", err)
-		}
-		size, err := copyFile(filepath.Join(from, path), filepath.Join(to, path), true)
-		if err != nil {
-			return n, fmt.Errorf("jetstream: copying: %w", err)
-		}
-		n.Files++
-		n.Bytes += size
 		for folder := filepath.Dir(path); folder != "."; folder = filepath.Dir(folder) {
 			folders[folder] = true
 		}
+		if err := os.MkdirAll(filepath.Join(to, filepath.Dir(path)), 0o700); err != nil {
+			return n, fmt.Errorf("jetstream: copying: %w; nothing is left of it: mend that, and try again", err)
+		}
+		size, err := copyFile(filepath.Join(from, path), filepath.Join(to, path), true)
+		if err != nil {
+			return n, fmt.Errorf("jetstream: copying: %w; nothing is left of it: mend that, and try again", err)
+		}
+		made = append(made, path)
+		n.Files++
+		n.Bytes += size
 	}
 	for folder := range folders {
 		if err := syncDir(filepath.Join(to, folder)); err != nil {
@@ -167,6 +190,17 @@ func copyData(ctx context.Context, from, to string) (n Copied, err error) {
 	}
 	r.Clean = nil // so whoever opens it begins an epoch
 	return n, storeRecord(to, r)
+}
+
+// undo removes the files of a copy that has failed, and the folders that are empty then. What others made is
+// left alone.
+func undo(to string, made []string, folders map[string]bool) {
+	for _, path := range made {
+		_ = os.Remove(filepath.Join(to, path))
+	}
+	for _, folder := range slices.Backward(slices.Sorted(maps.Keys(folders))) { // what is in it comes before it
+		_ = os.Remove(filepath.Join(to, folder))
+	}
 }
 
 // copyFile copies a file that is not there yet, and forces it to the disk if that is wanted.
@@ -184,5 +218,8 @@ func copyFile(from, to string, sync bool) (int64, error) {
 	if err == nil && sync {
 		err = out.Sync()
 	}
-	return n, errors.Join(err, out.Close())
+	if err = errors.Join(err, out.Close()); err != nil {
+		_ = os.Remove(to)
+	}
+	return n, err
 }

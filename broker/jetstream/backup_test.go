@@ -269,12 +269,27 @@ func TestBadBackup(t *testing.T) {
 	restore(empty, filepath.Join(empty, "data"), empty, "no backup")
 	restore(b.opts.Dir, filepath.Join(empty, "data"), "another process", "longwire backup")
 
+	if err := os.Symlink(b.opts.Dir, filepath.Join(empty, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{".", "to", filepath.Join(storeName, "to", "deeper")} {
+		for _, dir := range []string{b.opts.Dir, filepath.Join(empty, "link")} {
+			backup(b.opts.Dir, filepath.Join(dir, to), "which is to be copied", "outside")
+			backup(dir, filepath.Join(b.opts.Dir, to), "which is to be copied", "outside")
+		}
+	}
+	if _, err := os.Stat(filepath.Join(b.opts.Dir, storeName, "to")); err == nil {
+		t.Error("something was made in the data directory")
+	}
+	restore(filepath.Join(full, "x"), filepath.Join(empty, "data"), "no backup")
+
 	good := filepath.Join(t.TempDir(), "good")
 	if _, err := Backup(t.Context(), b.opts.Dir, good); err != nil {
 		t.Fatal(err)
 	}
 	restore(good, full, full, "not empty")
 	restore(good, b.opts.Dir, "not empty")
+	restore(good, filepath.Join(good, "data"), "which is to be copied")
 
 	// One that ended in the middle is none, and neither is what it was restored to.
 	if err := os.Remove(filepath.Join(good, recordName)); err != nil {
@@ -282,6 +297,46 @@ func TestBadBackup(t *testing.T) {
 	}
 	restore(good, filepath.Join(empty, "data"), "not finished")
 	says(t, openErr(t, &Options{Dir: good}), "is missing", "restore")
+}
+
+// A tired context ends when it has been asked so many times.
+type tired struct {
+	context.Context
+	left int
+}
+
+func (c *tired) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestBackupCut ends a backup and a restore after each of the files: nothing is left, so the same can be tried again.
+func TestBackupCut(t *testing.T) {
+	b := open(t, &Options{Log: quiet, Classes: []longwire.Class{{Name: "a", Patterns: []string{"a"}}, {Name: "rest"}}})
+	put(t, b, "a", 3)
+	put(t, b, "b", 3)
+	b.kill()
+	for what, do := range map[string]func(context.Context, string) (Copied, error){
+		"backup":  func(ctx context.Context, to string) (Copied, error) { return Backup(ctx, b.opts.Dir, to) },
+		"restore": func(ctx context.Context, to string) (Copied, error) { return Restore(ctx, b.opts.Dir, to) },
+	} {
+		to := filepath.Join(t.TempDir(), "to")
+		cut := 0
+		for ; ; cut++ {
+			n, err := do(&tired{Context: t.Context(), left: cut}, to)
+			if err == nil {
+				if n.Files < 6 || n.Files != cut {
+					t.Errorf("%s: %d files after %d cuts", what, n.Files, cut)
+				}
+				break
+			}
+			if list, err := os.ReadDir(to); err != nil || len(list) > 0 {
+				t.Fatalf("%s cut after %d files: %v is left, %v", what, cut, list, err)
+			}
+		}
+	}
 }
 
 // TestLongName: the name of a socket may be about 100 bytes. What has a longer one is backed up when it has ended.

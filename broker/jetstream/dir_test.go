@@ -171,7 +171,7 @@ func TestOtherPartitions(t *testing.T) {
 	put(t, b, "a", 1)
 	b.kill()
 	err := openErr(t, &Options{Dir: b.opts.Dir, Partitions: 3})
-	says(t, err, "1 partitions", "3 are wanted", "leave the number out")
+	says(t, err, "each class is 1 in the data", "3 is wanted", "leave it out")
 	if wire.CodeOf(err) != wire.CodeBadRequest {
 		t.Error(err)
 	}

@@ -104,7 +104,7 @@ func (r *record) whole() bool {
 // fits reports whether the data is laid out so. It is an error if it cannot be.
 func (r *record) fits(l *longwire.Layout) (bool, error) {
 	if r.Partitions != l.Each() {
-		return false, wire.Errorf(wire.CodeBadRequest, "the data has %d partitions for each class, and %d are wanted; that cannot be changed, so leave the number out", r.Partitions, l.Each())
+		return false, wire.Errorf(wire.CodeBadRequest, "the number of partitions of each class is %d in the data, and %d is wanted; that cannot be changed, so leave it out", r.Partitions, l.Each())
 	}
 	same := func(a, b recordClass) bool { return a.Name == b.Name && slices.Equal(a.Patterns, b.Patterns) }
 	return slices.EqualFunc(r.Classes, classesOf(l), same), nil

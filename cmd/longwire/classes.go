@@ -26,7 +26,8 @@ import (
 //	    count: 0
 //	    behind: latest
 //
-// What is not said is as for all other channels by default.
+// What is not said is as for all other channels by default. Other names, channels or order than
+// the data was kept with make a gap of every position of before; other limits do not.
 type classes []server.Class
 
 // A classEntry is one class as it is written.

@@ -51,7 +51,7 @@ func readConfig(path string) (map[string]any, error) {
 // known reports whether any command has the flag.
 func known(n *kong.Node, name string) bool {
 	for _, flag := range n.Flags {
-		if flag.Name == name && name != "help" && name != "config" {
+		if flag.Name == name && name != "help" && name != "version" && name != "config" {
 			return true
 		}
 	}

@@ -8,11 +8,11 @@ import (
 	"github.com/longwire/longwire/client"
 )
 
-// historyCmd prints what is kept of a channel, and ends.
+// historyCmd prints what is kept of a channel, or of all that match a pattern, and ends.
 type historyCmd struct {
 	connection
 	outputFormat
-	Channel string `arg:"" help:"The channel."`
+	Channel string `arg:"" help:"The channel or pattern: news, chat.*, device.>"`
 	Since   string `help:"Where to begin: all, last:N, a duration such as 10m, or a position." default:"all"`
 	Limit   int    `help:"Print at most so many messages." placeholder:"N"`
 }
@@ -20,7 +20,7 @@ type historyCmd struct {
 // Run is called by kong.
 func (h *historyCmd) Run() error {
 	if h.Limit < 0 {
-		return &usageError{"--limit is the most messages to print"}
+		return misuse("--limit %d is negative; it is the most messages to print", h.Limit)
 	}
 	ctx := context.Background()
 	c, err := h.dial(ctx)

@@ -22,7 +22,8 @@ const (
 // in flags what it takes; each flag can also be given by a LONGWIRE_… variable
 // and in the configuration file.
 type commands struct {
-	Config configFile `help:"YAML file with flags by their names, such as \"http: 127.0.0.1:9000\"." placeholder:"FILE" env:"LONGWIRE_CONFIG"`
+	Config      configFile       `help:"YAML file with flags by their names, such as \"http: 127.0.0.1:9000\"." placeholder:"FILE" env:"LONGWIRE_CONFIG"`
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version." env:"-"`
 
 	Serve   serveCmd   `cmd:"" help:"Serve channels over TCP, WebSocket and HTTP."`
 	Sub     subCmd     `cmd:"" help:"Print what is published to channels."`
@@ -45,6 +46,7 @@ func run(args []string) int {
 	parser := kong.Must(&commands{},
 		kong.Name("longwire"),
 		kong.Description(description),
+		kong.Vars{"version": version()}, // for --version
 		kong.DefaultEnvars("LONGWIRE"),
 		kong.Exit(func(code int) { exited = code }), // --help has been printed
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, FlagsLast: true, WrapUpperBound: 100}),

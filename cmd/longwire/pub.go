@@ -90,7 +90,7 @@ func (p *pubCmd) publishLines(ctx context.Context, c *client.Client, r io.Reader
 	case lines.Err() != nil:
 		return fmt.Errorf("line %d: %w", n+1, lines.Err())
 	case failed > 0:
-		return fmt.Errorf("%d of %d lines were not published, or nobody knows", failed, n)
+		return fmt.Errorf("lines that were not published, or of which nobody knows: %d of %d", failed, n)
 	}
 	return nil
 }

@@ -27,18 +27,21 @@ type serveCmd struct {
 	NATS            string        `name:"nats" help:"NATS server or cluster with JetStream for what is published, instead of --data; servers that name the same one share it." placeholder:"URL"`
 	NATSCreds       string        `name:"nats-creds" help:"File with credentials for it." placeholder:"FILE"`
 	NATSReplicas    int           `name:"nats-replicas" help:"How many servers of the cluster keep each publication: 1, 3 or 5. Default: 1." placeholder:"N"`
-	Sync            syncEvery     `help:"How often what was published is forced to the disk: what the loss of power may take; \"always\" before every answer. For --data only." default:"1s"`
+	Sync            syncEvery     `help:"How often what was published is forced to the disk: what the loss of power may take; \"always\" before every answer. For a data directory only. Default: 1s." placeholder:"1s"`
 	Partitions      int           `help:"Partitions of each retention class; it cannot be changed later. Default: 1, with --nats 8." placeholder:"N"`
 	HistoryCount    int           `help:"Publications that are kept of each channel; 0 for none." default:"1000"`
 	HistoryAge      time.Duration `help:"How long they are kept; 0 for as long as there is room." default:"24h"`
 	HistoryBytes    size          `help:"Room for all that is kept, such as 512MiB; 0 for no bound." default:"1GiB"`
-	History         classes       `help:"Retention classes for channels that want another history, as YAML; best in the --config file." placeholder:"YAML"`
+	History         classes       `help:"Retention classes for channels that want another history, as YAML; best in the --config file. Another name, order or list of channels makes all positions of before gaps." placeholder:"YAML"`
 	ShutdownTimeout time.Duration `help:"How long clients may take to hear that the server ends." default:"10s"`
 	LogLevel        slog.Level    `help:"debug, info, warn or error." default:"info"`
 }
 
 // Run is called by kong.
 func (c *serveCmd) Run() error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	signals := make(chan os.Signal, 2)
@@ -72,6 +75,25 @@ func (c *serveCmd) Run() error {
 	}
 	fmt.Print(srv.Hello()) // to standard output: it is for people, the log is not
 	return srv.Run(ctx)
+}
+
+// check reports numbers that cannot be. That something is off says 0, and nothing below.
+func (c *serveCmd) check() error {
+	switch {
+	case c.ResumeWindow < 0:
+		return misuse("--resume-window %v is negative; 0 ends sessions with their connections", c.ResumeWindow)
+	case c.Rate < 0:
+		return misuse("--rate %d is negative; 0 is for no bound", c.Rate)
+	case c.HistoryCount < 0:
+		return misuse("--history-count %d is negative; 0 is for no history", c.HistoryCount)
+	case c.HistoryAge < 0:
+		return misuse("--history-age %v is negative; 0 is for as long as there is room", c.HistoryAge)
+	case c.Partitions < 0:
+		return misuse("--partitions %d is negative; leave it out, or say how many", c.Partitions)
+	case c.ShutdownTimeout <= 0:
+		return misuse("--shutdown-timeout %v is no time to end in; write a duration such as 10s", c.ShutdownTimeout)
+	}
+	return nil
 }
 
 // orNever makes of a flag's zero, which means what it says, what options have for

@@ -12,14 +12,6 @@ import (
 
 // store returns what the flags say of keeping what is published.
 func (c *serveCmd) store() (server.Store, error) {
-	switch {
-	case c.HistoryCount < 0:
-		return server.Store{}, misuse("--history-count %d is negative; 0 is for no history", c.HistoryCount)
-	case c.HistoryAge < 0:
-		return server.Store{}, misuse("--history-age %v is negative; 0 is for as long as there is room", c.HistoryAge)
-	case c.Partitions < 0:
-		return server.Store{}, misuse("--partitions %d is negative; leave it out, or say how many", c.Partitions)
-	}
 	s := server.Store{
 		Data: c.Data, Sync: time.Duration(c.Sync), Partitions: c.Partitions,
 		NATS: c.NATS, NATSCreds: c.NATSCreds, NATSReplicas: c.NATSReplicas,
@@ -52,6 +44,9 @@ func stateDir() (string, error) {
 	return filepath.Join(home, ".local", "state"), nil
 }
 
+// leastSync is less than a disk takes to sync: more often is always.
+const leastSync = 10 * time.Millisecond
+
 // A syncEvery is a duration, or "always", which is negative.
 type syncEvery time.Duration
 
@@ -62,8 +57,8 @@ func (s *syncEvery) UnmarshalText(text []byte) error {
 		return nil
 	}
 	d, err := time.ParseDuration(string(text))
-	if err != nil || d <= 0 {
-		return fmt.Errorf("%q is no time to the next sync; write a duration such as 1s, or always", text)
+	if err != nil || d < leastSync {
+		return fmt.Errorf("%q is no time to the next sync; write a duration such as 1s, not less than %v, or always", text, leastSync)
 	}
 	*s = syncEvery(d)
 	return nil

@@ -23,7 +23,7 @@ type subCmd struct {
 // Run is called by kong.
 func (s *subCmd) Run() error {
 	if s.Count < 0 {
-		return &usageError{"--count is the number of messages after which to end"}
+		return misuse("--count %d is negative; it is the number of messages after which to end", s.Count)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -82,7 +82,7 @@ func (s *subCmd) hooks(end func(error)) *client.SubscribeOptions {
 		},
 		Gap: func(g *client.Gap) {
 			if g.Lost > 0 {
-				note("gap: %d publications of %s were not delivered", g.Lost, g.Channel)
+				note("gap: publications of %s were not delivered: %d", g.Channel, g.Lost)
 			} else {
 				note("gap: publications of %s are missing here", g.Channel)
 			}

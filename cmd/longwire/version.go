@@ -12,10 +12,14 @@ type versionCmd struct{}
 
 // Run is called by kong.
 func (versionCmd) Run() error {
+	fmt.Println(version())
+	return nil
+}
+
+func version() string {
 	version := "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		version = info.Main.Version
 	}
-	fmt.Printf("longwire %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return nil
+	return fmt.Sprintf("longwire %s %s %s/%s", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

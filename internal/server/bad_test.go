@@ -24,6 +24,20 @@ func TestBadRequests(t *testing.T) {
 		code                     wire.Code
 	}{
 		{"unknown path", "GET", "/nothing", "", nil, 404, wire.CodeNotFound},
+		{"no channel", "GET", "/channels", "", nil, 404, wire.CodeNotFound},
+		{"an empty channel", "GET", "/channels/", "", nil, 404, wire.CodeNotFound},
+		{"below a channel", "GET", "/channels/a/nothing", "", nil, 404, wire.CodeNotFound},
+		{"below history", "GET", "/channels/a/history/", "", nil, 404, wire.CodeNotFound},
+		{"no session's id", "GET", "/connect/x", "", nil, 404, wire.CodeNotFound},
+		{"bad escape", "GET", "/channels/a?since=%zz", "", nil, 400, wire.CodeBadRequest},
+		{"bad escape for history", "GET", "/channels/a/history?since=%zz", "", nil, 400, wire.CodeBadRequest},
+		{"bad escape for a session", "GET", "/connect?since=%zz", "", nil, 400, wire.CodeBadRequest},
+		{"wrong method on history", "POST", "/channels/a/history", "", nil, 405, wire.CodeMethodNotAllowed},
+		{"wrong method on presence", "PUT", "/channels/a/presence", "", nil, 405, wire.CodeMethodNotAllowed},
+		{"wrong method on sessions", "PATCH", "/connect", "", nil, 405, wire.CodeMethodNotAllowed},
+		{"unknown method", "TRACE", "/channels/a", "", nil, 405, wire.CodeMethodNotAllowed},
+		{"another version", "GET", "/connect", "", []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "8", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}, 426, wire.CodeBadUpgrade},
+		{"no key", "GET", "/channels/a", "", []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13"}, 400, wire.CodeBadUpgrade},
 		{"below the page", "GET", "/app.js/x", "", nil, 404, wire.CodeNotFound},
 		{"reading a bad channel", "GET", "/channels/a%20b", "", nil, 400, wire.CodeBadChannel},
 		{"publishing to a bad channel", "POST", "/channels/a..b", "x", nil, 400, wire.CodeBadChannel},
@@ -47,6 +61,9 @@ func TestBadRequests(t *testing.T) {
 			}
 			if f := parseFrame(t, body); f.Code != string(tt.code) {
 				t.Errorf("code %s, want %s", f.Code, tt.code)
+			}
+			if (status == 426) != (header.Get("Sec-WebSocket-Version") == "13" && header.Get("Upgrade") == "websocket") {
+				t.Errorf("Upgrade %q", header.Get("Upgrade"))
 			}
 			if (status == 405) != (header.Get("Allow") != "") {
 				t.Errorf("Allow %q", header.Get("Allow"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/longwire/longwire"
@@ -21,7 +22,7 @@ type Store struct {
 	NATS         string
 	NATSCreds    string
 	NATSReplicas int
-	// Sync is how often what was written is forced to the disk; zero means 1 s, negative
+	// Sync is how often what was written to Data is forced to the disk; zero means 1 s, negative
 	// before every answer.
 	Sync time.Duration
 	// Partitions of each retention class; zero means what the data has, or 1, with NATS 8.
@@ -55,6 +56,37 @@ func (o *Store) check() error {
 		return usage("--nats-creds is for --nats, which says where the server is")
 	case o.NATS == "" && o.NATSReplicas != 0:
 		return usage("--nats-replicas is for --nats, which says where the cluster is")
+	case !slices.Contains([]int{0, 1, 3, 5}, o.NATSReplicas):
+		return usage("--nats-replicas %d cannot be; 1, 3 or 5 servers keep each publication", o.NATSReplicas)
+	case o.NATS != "" && o.Sync != 0:
+		return usage("--sync is for --data; leave it out with --nats: the NATS server's own configuration says how often it syncs (sync_interval)")
+	case o.inMemory() && o.Sync != 0:
+		return usage("--sync is for a data directory; leave it out with --data memory, which writes nothing to the disk, or name a directory")
+	}
+	for _, c := range o.classes() {
+		if err := checkRoom(&c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// What a class with history has at least: the age is JetStream's; the bytes are room for the largest
+// publication there can be, and for another one, because without it every publication would be refused or drop
+// the one before.
+const (
+	leastAge   = 100 * time.Millisecond
+	leastBytes = 2 * wire.MaxMessage
+)
+
+// checkRoom reports a class in which nothing could be kept, and that does not say so.
+func checkRoom(c *Class) error {
+	switch {
+	case !c.KeepsHistory():
+	case c.Age > 0 && c.Age < leastAge:
+		return usage("retention class %s keeps its publications for %v, and the least is %v; give it more, or a count of 0 for no history", c.Name, c.Age, leastAge)
+	case c.Bytes > 0 && c.Bytes < leastBytes:
+		return usage("retention class %s has room for %d bytes, and the least is 2MiB, because one publication may take half of that; give it more, 0 for no bound, or a count of 0 for no history", c.Name, c.Bytes)
 	}
 	return nil
 }
