@@ -83,12 +83,15 @@ func BenchmarkRead(b *testing.B) {
 	br := open(b, &Options{})
 	data := make([]byte, 128)
 	var wg sync.WaitGroup
+	sem := make(chan struct{}, underWay)
 	for i := range most {
+		sem <- struct{}{}
 		wg.Add(1)
 		br.Publish(&longwire.Publication{Channel: fmt.Sprint("c", i%10_000), Data: data}, func(_ *longwire.Publication, err error) {
 			if err != nil {
 				b.Error(err)
 			}
+			<-sem
 			wg.Done()
 		})
 	}
