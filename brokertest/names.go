@@ -71,3 +71,11 @@ func meant(names []string, channel string) bool {
 	}
 	return false
 }
+
+// many adds so many names that a broker may well read them in another way.
+func many(names ...string) []string {
+	for i := range 100 {
+		names = append(names, fmt.Sprint("never.", i))
+	}
+	return names
+}

@@ -8,8 +8,8 @@ import (
 
 // A crowd is which of the channels that match a pattern keep more publications than a count. To ask the store takes
 // long where there are many channels, and every page that is read by a pattern has to know. So what it said is used
-// again as long as nothing can have changed: a channel that was so many below the count is not above it before as many
-// more were published, to whatever channels. What was above it may be so no longer; whoever asks looks at each.
+// again as long as nothing can have changed: a channel that was a quarter below the count is not above it before as many
+// more were published, to whatever channels. What is nearer to it may be above it, or so no longer; whoever asks looks at each.
 type crowd struct {
 	epoch    uint32
 	count    uint64
@@ -64,12 +64,10 @@ func (b *Broker) crowded(ctx context.Context, p *part, pattern string, count, la
 	if err != nil {
 		return nil, err
 	}
-	c := &crowd{epoch: epoch, count: count, last: last, room: count}
+	c := &crowd{epoch: epoch, count: count, last: last, room: count / 4}
 	for subject, n := range s.Subjects {
-		if n > count {
+		if n > count-c.room {
 			c.channels = append(c.channels, strings.TrimPrefix(subject, p.subject))
-		} else {
-			c.room = min(c.room, count-n)
 		}
 	}
 	p.crowds.keep(pattern, c)

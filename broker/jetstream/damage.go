@@ -79,7 +79,9 @@ func (w *walk) tellDamage() bool {
 		next := min(n.next(), w.end+1)
 		if last := r.damageIn(w.p.index, max(n.after, n.passed), next); last > 0 {
 			n.passed = last
-			w.gaps = append(w.gaps, &longwire.GapError{Channel: n.name, After: next - 1, Lost: last})
+			for name := range n.names() {
+				w.gaps = append(w.gaps, &longwire.GapError{Channel: name, After: next - 1, Lost: last})
+			}
 		}
 	}
 	return len(w.gaps) > 0

@@ -73,18 +73,29 @@ func (b *Broker) countLoss(ctx context.Context, p *part, name string, after, cou
 		return err
 	}
 	for _, channel := range channels {
-		g, err := b.fetch(ctx, p, channel, after+1, 1)
+		upTo, lost, err := b.lostOf(ctx, p, channel, after, count)
 		if err != nil {
 			return err
 		}
-		if g.matched() > count {
-			l.any = true
-			if len(g.list) > 0 {
-				l.upTo = max(l.upTo, g.list[0].Number-1)
-			}
+		if lost {
+			l.any, l.upTo = true, max(l.upTo, upTo)
 		}
 	}
 	return nil
+}
+
+// lostOf tells whether more than a count of what is kept of a channel is behind a number, and up to where nothing
+// is kept of that. To find the oldest the store need not look for it, as for what is behind a number it must.
+func (b *Broker) lostOf(ctx context.Context, p *part, channel string, after, count uint64) (upTo uint64, lost bool, err error) {
+	g, err := b.fetch(ctx, p, channel, 1, 1)
+	if err == nil && g.matched() > count+1 && len(g.list) > 0 && g.list[0].Number <= after {
+		g, err = b.fetch(ctx, p, channel, after+1, 1) // more are kept than count says: how many of them are behind?
+	}
+	if err != nil || g.matched() <= count || len(g.list) == 0 {
+		return 0, err == nil && g.matched() > count, err
+	}
+	first := g.list[0].Number
+	return first - 1, first > after, nil
 }
 
 // recordOverhead is what the store adds to a publication's size, at most.

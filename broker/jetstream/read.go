@@ -11,8 +11,8 @@ import (
 )
 
 // A walk is one read of a partition. Each name and pattern is read by itself, a page at a time, and
-// they are merged by number; a publication that several of them match comes once. It ends with what was the
-// last when it began.
+// they are merged by number; a publication that several of them match comes once. Many names are read together (wide.go).
+// It ends with what was the last when it began.
 type walk struct {
 	b     *Broker
 	p     *part
@@ -33,6 +33,7 @@ type want struct {
 	foreign bool      // it stood nowhere: that is a gap
 	passed  uint64    // up to here it was told what is lost, or need not be
 	only    []uint64  // if not nil, the numbers that are wanted
+	among   channels     // if not nil, the channels that are wanted: name is a pattern for all
 	page    *page
 	i       int // in page
 }
@@ -83,18 +84,14 @@ func (w *walk) begin() error {
 		return err
 	}
 	w.end = s.Last
-	for _, name := range w.r.Channels {
-		if slices.ContainsFunc(w.wants, func(o *want) bool { return o.name == name }) {
-			continue
+	if many := w.wide(); many != nil {
+		w.want(">").among = many
+	} else {
+		for _, name := range w.r.Channels {
+			if !slices.ContainsFunc(w.wants, func(o *want) bool { return o.name == name }) {
+				w.want(name)
+			}
 		}
-		n := &want{name: name, after: w.r.After, taken: w.r.Taken, known: w.r.Epoch == 0}
-		if !n.known && (w.r.After > w.end || !w.b.record.Load().reaches(w.p.index, w.r.Epoch, w.r.After)) {
-			n.after, n.foreign = 0, true
-		}
-		if n.known {
-			n.passed = maxCount // until something is read
-		}
-		w.wants = append(w.wants, n)
 	}
 	for _, n := range w.wants {
 		if w.r.Last > 0 {
@@ -110,13 +107,26 @@ func (w *walk) begin() error {
 	return nil
 }
 
+// want adds a name.
+func (w *walk) want(name string) *want {
+	n := &want{name: name, after: w.r.After, taken: w.r.Taken, known: w.r.Epoch == 0}
+	if !n.known && (w.r.After > w.end || !w.b.record.Load().reaches(w.p.index, w.r.Epoch, w.r.After)) {
+		n.after, n.foreign = 0, true
+	}
+	if n.known {
+		n.passed = maxCount // until something is read
+	}
+	w.wants = append(w.wants, n)
+	return n
+}
+
 // turn reads the next page of a name. What was lost before it is a gap.
 func (w *walk) turn(n *want) (err error) {
 	most := walkMost
 	if len(w.wants) > 1 {
 		most = max(walkLeast, 2*walkMost/len(w.wants))
 	}
-	if w.left > 0 && n.only == nil && w.r.From.IsZero() {
+	if w.left > 0 && n.only == nil && n.among == nil && w.r.From.IsZero() {
 		most = min(most, w.left)
 	}
 	n.i = 0
@@ -126,6 +136,9 @@ func (w *walk) turn(n *want) (err error) {
 		}
 		return w.b.fetch(w.ctx, w.p, n.name, n.after+1, most)
 	})
+	if err == nil && n.among != nil {
+		err = w.widen(n)
+	}
 	if err == nil && !n.known {
 		err = w.tellLoss(n)
 	}
@@ -138,6 +151,9 @@ const clockSlack = time.Second
 
 // tellLoss tells a gap if something behind after may be missing.
 func (w *walk) tellLoss(n *want) error {
+	if n.among != nil {
+		return w.tellLosses(n)
+	}
 	l, err := w.b.lossAfter(w.ctx, w.p, n.name, n.after, n.taken, n.page.matched())
 	if err != nil {
 		return err
@@ -225,6 +241,9 @@ func (n *want) next() uint64 {
 }
 
 func (n *want) wants(q *longwire.Publication) bool {
+	if n.among != nil {
+		return n.among[q.Channel]
+	}
 	if n.only == nil {
 		return true
 	}
