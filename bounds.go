@@ -8,6 +8,7 @@ type bounds struct {
 	recent    int // events in the recent window
 	window    int // events of it that are looked at in one go
 	page      int // publications of one read
+	together  int // inquiries that are answered together
 	scattered int // publications that last:N brings a session of patterns, over all of them and their channels
 }
 
@@ -17,7 +18,7 @@ func (b *bounds) fill() {
 		bound *int
 		usual int
 	}{
-		{&b.turn, 256}, {&b.inbox, 8 << 20}, {&b.recent, 1 << 16}, {&b.window, 256}, {&b.page, 256}, {&b.scattered, 10_000},
+		{&b.turn, 256}, {&b.inbox, 8 << 20}, {&b.recent, 1 << 16}, {&b.window, 256}, {&b.page, 256}, {&b.together, 64}, {&b.scattered, 10_000},
 	} {
 		if *f.bound == 0 {
 			*f.bound = f.usual

@@ -1,68 +1,127 @@
 package longwire
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/longwire/longwire/internal/loop"
 )
 
 // A desk is where history is asked for what the recent window does not have. A few
 // goroutines answer, so that a thousand sessions that come back at once are a queue and
-// not a thousand reads; and all who ask the same while it is not answered share one
-// answer, because whoever lost the same server stands at the same place.
+// not a thousand reads. All who ask the same while it is not answered share one
+// answer, because whoever lost the same server stands at the same place; and where many
+// ask who stand near one another, one read is for all of them.
 type desk struct {
-	ctx   context.Context // the node's; immutable
-	reads atomic.Int64    // answers that were looked for
+	// Immutable.
+	ctx  context.Context // the node's
+	many int             // from so many on they are answered together
+
+	reads atomic.Int64 // that were begun
 
 	mu sync.Mutex
 	// Guarded by mu.
-	open  map[string]*inquiry // that are not answered, by what is asked
-	queue []*inquiry          // that nobody works on
-	busy  int                 // goroutines
+	open   map[string]*inquiry // that are not answered, by what is asked
+	queues map[kind]*queue     // of those that nobody works on; none is empty unless it is busy
+	asked  uint64              // inquiries that were queued
+	busy   int                 // goroutines
 }
 
-// deskReads is how many goroutines answer. A broker on the same machine is busy with
-// fewer; one in a network hides its distance behind them.
-const deskReads = 16
+// A queue is what waits of one kind, the oldest first.
+type queue struct {
+	list []*inquiry
+	busy bool // many of this kind are being answered together: where many more wait they go with the next
+}
+
+const (
+	// deskReads is how many goroutines answer. A broker on the same machine is busy with
+	// fewer; one in a network hides its distance behind them.
+	deskReads = 16
+
+	// togetherMost bounds what a group holds on to.
+	togetherMost = 1 << 14
+	// nearby is how far the next of a group may stand behind the one before it: as much as is
+	// read in a tenth of a second.
+	nearby = 1 << 14
+)
+
+// A question is what is asked.
+type question interface {
+	// alone answers it.
+	alone(ctx context.Context) any
+	// joins returns what others that can be answered together with it return, too, and where
+	// its asker stands; zero if it has to be answered alone.
+	joins() (k kind, number uint64)
+	// together answers several, each by answer, once or not at all: then it has to be
+	// answered alone.
+	together(ctx context.Context, all []*inquiry, answer func(q *inquiry, a any))
+}
+
+// A kind is of questions that can be answered together.
+type kind struct {
+	what string
+	part int
+}
 
 // An inquiry is one thing that is asked. Whoever asks is told the answer, also if it
 // left meanwhile; when all have left the answer need not be good.
 type inquiry struct {
+	// Immutable.
 	key string
-	do  func(ctx context.Context) any
-
+	question
+	loop *loop.Loop
 	ctx  context.Context
 	stop context.CancelFunc
 
 	// Guarded by the desk's mu.
-	tell []func(answer any)
-	stay int // of those who asked
+	kind   kind // the zero kind if it has to be answered alone
+	number uint64
+	turn   uint64 // when it was queued
+	tell   []func(answer any)
+	stay   int // of those who asked
 }
 
 // ask asks, and has tell called with the answer, from another goroutine. Leave says, any
 // number of times, that it is of no use any more. Loop lends the goroutine.
-func (d *desk) ask(l *loop.Loop, key string, do func(ctx context.Context) any, tell func(answer any)) (leave func()) {
+func (d *desk) ask(l *loop.Loop, key string, what question, tell func(answer any)) (leave func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	q := d.open[key]
 	if q == nil || q.stay == 0 { // an answer that nobody waits for may be none
-		q = &inquiry{key: key, do: do}
+		q = &inquiry{key: key, question: what, loop: l}
 		q.ctx, q.stop = context.WithCancel(d.ctx)
 		if d.open == nil {
-			d.open = map[string]*inquiry{}
+			d.open, d.queues = map[string]*inquiry{}, map[kind]*queue{}
 		}
 		d.open[key] = q
-		d.queue = append(d.queue, q)
-		if d.busy < deskReads {
-			d.busy++
+		q.kind, q.number = what.joins()
+		if d.put(q) {
 			l.Go(d)
 		}
 	}
 	q.tell = append(q.tell, tell)
 	q.stay++
 	return sync.OnceFunc(func() { d.leave(q) })
+}
+
+// put queues an inquiry, and reports whether a goroutine more is to answer. With mu held.
+func (d *desk) put(q *inquiry) (more bool) {
+	o := d.queues[q.kind]
+	if o == nil {
+		o = &queue{}
+		d.queues[q.kind] = o
+	}
+	d.asked++
+	q.turn = d.asked
+	o.list = append(o.list, q)
+	if more = d.busy < deskReads; more {
+		d.busy++
+	}
+	return more
 }
 
 func (d *desk) leave(q *inquiry) {
@@ -75,36 +134,114 @@ func (d *desk) leave(q *inquiry) {
 
 // Work answers until nothing is asked.
 func (d *desk) Work() {
-	for q := d.next(); q != nil; q = d.next() {
+	for group := d.next(); group != nil; group = d.next() {
 		d.reads.Add(1)
-		answer := q.do(q.ctx)
-		q.stop()
-		for _, tell := range d.close(q) {
-			tell(answer)
+		if q := group[0]; len(group) == 1 {
+			d.answer(q, q.alone(q.ctx))
+		} else {
+			d.together(group)
 		}
 	}
 }
 
-func (d *desk) next() *inquiry {
+// together answers many who stand near one another, and queues again those who have to be answered alone.
+func (d *desk) together(group []*inquiry) {
+	answered := make(map[*inquiry]bool, len(group))
+	group[0].together(d.ctx, group, func(q *inquiry, a any) {
+		answered[q] = true
+		d.answer(q, a)
+	})
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.queue) == 0 {
-		d.queue = nil
-		d.busy--
-		return nil
+	k := group[0].kind
+	d.queues[k].busy = false
+	d.drop(k)
+	for _, q := range group {
+		if answered[q] {
+			continue
+		}
+		if q.kind = (kind{}); d.put(q) {
+			q.loop.PostTask(effect(func(time.Time) { q.loop.Go(d) }))
+		}
 	}
-	q := d.queue[0]
-	d.queue[0] = nil
-	d.queue = d.queue[1:]
-	return q
 }
 
-// close takes an inquiry off the desk: who asks the same now asks anew.
-func (d *desk) close(q *inquiry) []func(any) {
+// answer tells all who ask. Who asks the same now asks anew.
+func (d *desk) answer(q *inquiry, a any) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	if d.open[q.key] == q {
 		delete(d.open, q.key)
 	}
-	return q.tell
+	tell := q.tell
+	d.mu.Unlock()
+	q.stop()
+	for _, t := range tell {
+		t(a)
+	}
+}
+
+// next returns what is to be answered next: one, or several together; nil if there is nothing
+// that can be.
+func (d *desk) next() []*inquiry {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var oldest *queue
+	for _, o := range d.queues {
+		many := len(o.list) >= d.many
+		if many && !o.busy {
+			if group := o.group(d.many); group != nil {
+				o.busy = true
+				return group
+			}
+		}
+		if len(o.list) > 0 && !(many && o.busy) && (oldest == nil || o.list[0].turn < oldest.list[0].turn) {
+			oldest = o
+		}
+	}
+	if oldest == nil {
+		d.busy--
+		return nil
+	}
+	q := oldest.list[0]
+	oldest.list[0] = nil
+	oldest.list = oldest.list[1:]
+	d.drop(q.kind)
+	return []*inquiry{q}
+}
+
+// drop drops a queue that is not needed. With mu held.
+func (d *desk) drop(k kind) {
+	if o := d.queues[k]; len(o.list) == 0 && !o.busy {
+		delete(d.queues, k)
+	}
+}
+
+// group takes out those who stand near one another: of the first who are enough.
+func (o *queue) group(many int) (group []*inquiry) {
+	if o.list[0].kind == (kind{}) {
+		return nil
+	}
+	sorted := slices.SortedStableFunc(slices.Values(o.list), func(a, b *inquiry) int { return cmp.Compare(a.number, b.number) })
+	from := 0
+	for i := range sorted {
+		if i > from && sorted[i].number-sorted[i-1].number > nearby {
+			if i-from >= many {
+				break
+			}
+			from = i
+		}
+		group = sorted[from : i+1]
+		if len(group) == togetherMost {
+			break
+		}
+	}
+	if len(group) < many {
+		return nil
+	}
+	in := make(map[*inquiry]bool, len(group))
+	for _, q := range group {
+		in[q] = true
+	}
+	o.list = slices.DeleteFunc(o.list, func(q *inquiry) bool { return in[q] })
+	return group
 }

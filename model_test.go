@@ -116,6 +116,8 @@ func newModel(t *testing.T, seed uint64) *model {
 			Recent: []int{1, 5, 50}[m.rnd.IntN(3)],
 			Window: []int{1, 4, 50}[m.rnd.IntN(3)],
 			Page:   []int{1, 4, 50}[m.rnd.IntN(3)],
+
+			Together: []int{2, 4, 64}[m.rnd.IntN(3)],
 		}
 	}
 	m.t.Logf("%+v", m.conf)

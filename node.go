@@ -103,7 +103,7 @@ func New(o *Options) (*Node, error) {
 	n.fillOptions()
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.serving, n.ends = context.WithCancel(n.ctx)
-	n.desk.ctx = n.ctx
+	n.desk.ctx, n.desk.many = n.ctx, n.opts.bounds.together
 	n.parts = 1
 	if p, ok := n.broker.(Partitioned); ok {
 		n.parts = min(p.Partitions(), MaxPartitions)

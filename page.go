@@ -44,7 +44,7 @@ func (s *Session) readPage(now time.Time, number uint64) {
 	}
 	key := fmt.Sprintf("page %d %d %d %s", r.Partition, r.After, c.stood.Unix(), strings.Join(r.Channels, ","))
 	p := &page{s: s, l: s.line, part: r.Partition}
-	c.begin(n.desk.ask(s.hub.loop, key, func(ctx context.Context) any { return n.readPage(ctx, r) }, func(read any) {
+	c.begin(n.desk.ask(s.hub.loop, key, &pageQuestion{n, r}, func(read any) {
 		p.read = read.(*pageRead)
 		s.hub.loop.PostTask(p)
 	}))

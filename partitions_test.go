@@ -60,7 +60,7 @@ func newTravellers(t *testing.T, seed uint64) *travellers {
 		o := openToAll
 		o.Broker = lasting{b}
 		o.ResumeWindow = -1
-		longwire.Bound(&o, longwire.Bounds{Recent: []int{1 << 10, 24, 6}[ts.rnd.IntN(3)], Window: 1 + ts.rnd.IntN(7), Page: 1 + ts.rnd.IntN(7), Turn: 1 + ts.rnd.IntN(5)})
+		longwire.Bound(&o, longwire.Bounds{Recent: []int{1 << 10, 24, 6}[ts.rnd.IntN(3)], Window: 1 + ts.rnd.IntN(7), Page: 1 + ts.rnd.IntN(7), Turn: 1 + ts.rnd.IntN(5), Together: []int{2, 64}[ts.rnd.IntN(2)]})
 		ts.nodes[i] = newRig(t, o)
 	}
 	t.Cleanup(func() { b.Close(context.Background()) })

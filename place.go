@@ -56,7 +56,7 @@ func (s *Session) readFirst(time.Time) {
 	for _, r := range p.reads {
 		key = fmt.Appendf(key, " %s %v", r.name, r.from)
 	}
-	c.begin(n.desk.ask(s.hub.loop, string(key), func(ctx context.Context) any { return n.places(ctx, p.reads, share) }, func(found any) {
+	c.begin(n.desk.ask(s.hub.loop, string(key), &placeQuestion{n, p.reads, share}, func(found any) {
 		p.found = found.(*foundPlaces)
 		s.hub.loop.PostTask(p)
 	}))
@@ -105,15 +105,26 @@ func (n *Node) place(ctx context.Context, first *firstRead, now time.Time, share
 		return n.placeIn(ctx, first, 0, now, share)
 	}
 	in := n.spanOf(first.name)
-	f.each = make([]place, n.parts)
-	for i := range f.each {
-		f.each[i].after = n.postedIn(i)
-	}
+	f = n.placeAt(in.from, 0)
 	for i := in.from; i < in.to && err == nil; i++ {
 		f.each[i], err = n.placeIn(ctx, first, i, now, max(1, share/(in.to-in.from)))
 		f.gap = f.gap || f.each[i].gap
 	}
 	return f, err
+}
+
+// placeAt returns a place at a number of a partition. What comes in others from now on is wanted.
+func (n *Node) placeAt(part int, number uint64) (f place) {
+	f.after, f.upTo = number, n.postedIn(part)
+	if !n.several() {
+		return f
+	}
+	each := make([]place, n.parts)
+	for i := range each {
+		each[i].after = n.postedIn(i)
+	}
+	each[part] = f
+	return place{each: each}
 }
 
 // placeIn looks for the place in one partition.

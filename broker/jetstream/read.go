@@ -33,7 +33,7 @@ type want struct {
 	foreign bool      // it stood nowhere: that is a gap
 	passed  uint64    // up to here it was told what is lost, or need not be
 	only    []uint64  // if not nil, the numbers that are wanted
-	among   channels     // if not nil, the channels that are wanted: name is a pattern for all
+	among   channels  // if not nil, the channels that are wanted: name is a pattern for all
 	page    *page
 	i       int // in page
 }
