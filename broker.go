@@ -97,7 +97,8 @@ type Range struct {
 	Last int       // the last of each channel
 	From time.Time // those published then or later
 
-	Limit int // at most; zero means all
+	Limit int    // at most; zero means all
+	UpTo  uint64 // none with a higher number; zero means all there are. Gaps are the same, but those of patterns may end there
 }
 
 // A GapError says that publications may be missing before the next that is

@@ -34,7 +34,8 @@ type desk struct {
 // A queue is what waits of one kind, the oldest first.
 type queue struct {
 	list []*inquiry
-	busy bool // many of this kind are being answered together: where many more wait they go with the next
+	busy bool   // many of this kind are being answered together, and others wait to go with the next
+	back func() // not nil: called when one is put, for those who are expected to ask on
 }
 
 const (
@@ -42,11 +43,14 @@ const (
 	// fewer; one in a network hides its distance behind them.
 	deskReads = 16
 
-	// togetherMost bounds what a group holds on to.
-	togetherMost = 1 << 14
-	// nearby is how far the next of a group may stand behind the one before it: as much as is
-	// read in a tenth of a second.
-	nearby = 1 << 14
+	// groupMost bounds what a group holds on to.
+	groupMost = 1 << 14
+	// nearby is how far the next of a group may stand behind the one before it: twice as far as one
+	// read goes, so that who was too late for one is not left behind for good.
+	nearby = 2 * togetherMost
+	// askAgain is how long others of a kind wait after many were answered together for these to ask on. They
+	// do so as soon as their sockets are written, and then one read is again for all of them and not for the first.
+	askAgain = time.Second / 2
 )
 
 // A question is what is asked.
@@ -118,6 +122,9 @@ func (d *desk) put(q *inquiry) (more bool) {
 	d.asked++
 	q.turn = d.asked
 	o.list = append(o.list, q)
+	if o.back != nil {
+		o.back()
+	}
 	if more = d.busy < deskReads; more {
 		d.busy++
 	}
@@ -151,9 +158,10 @@ func (d *desk) together(group []*inquiry) {
 		answered[q] = true
 		d.answer(q, a)
 	})
+	k := group[0].kind
+	d.gather(k, len(answered)*9/10)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	k := group[0].kind
 	d.queues[k].busy = false
 	d.drop(k)
 	for _, q := range group {
@@ -164,6 +172,32 @@ func (d *desk) together(group []*inquiry) {
 			q.loop.PostTask(effect(func(time.Time) { q.loop.Go(d) }))
 		}
 	}
+}
+
+// gather waits a little for so many more to wait of a kind that is busy.
+func (d *desk) gather(k kind, more int) {
+	enough := make(chan struct{})
+	d.mu.Lock()
+	o := d.queues[k]
+	all := len(o.list) + more
+	o.back = func() {
+		if len(o.list) >= all {
+			o.back = nil
+			close(enough)
+		}
+	}
+	o.back()
+	d.mu.Unlock()
+	late := time.NewTimer(askAgain)
+	defer late.Stop()
+	select {
+	case <-enough:
+	case <-late.C:
+	case <-d.ctx.Done():
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	o.back = nil
 }
 
 // answer tells all who ask. Who asks the same now asks anew.
@@ -187,14 +221,16 @@ func (d *desk) next() []*inquiry {
 	defer d.mu.Unlock()
 	var oldest *queue
 	for _, o := range d.queues {
-		many := len(o.list) >= d.many
-		if many && !o.busy {
+		if o.busy {
+			continue
+		}
+		if len(o.list) >= d.many {
 			if group := o.group(d.many); group != nil {
 				o.busy = true
 				return group
 			}
 		}
-		if len(o.list) > 0 && !(many && o.busy) && (oldest == nil || o.list[0].turn < oldest.list[0].turn) {
+		if len(o.list) > 0 && (oldest == nil || o.list[0].turn < oldest.list[0].turn) {
 			oldest = o
 		}
 	}
@@ -231,7 +267,7 @@ func (o *queue) group(many int) (group []*inquiry) {
 			from = i
 		}
 		group = sorted[from : i+1]
-		if len(group) == togetherMost {
+		if len(group) == groupMost {
 			break
 		}
 	}

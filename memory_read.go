@@ -150,11 +150,14 @@ func (rd *memRead) give(yield func(*Publication, error) bool) bool {
 // begin finds where to begin.
 func (rd *memRead) begin(l *memLog) {
 	rd.end = l.last
+	if rd.r.UpTo > 0 {
+		rd.end = min(rd.end, rd.r.UpTo)
+	}
 	switch {
 	case rd.r.Epoch == 0:
 		rd.cursor = rd.r.After
 		rd.knowLosses(l)
-	case rd.r.Epoch != rd.m.epoch || rd.r.After > rd.end:
+	case rd.r.Epoch != rd.m.epoch || rd.r.After > l.last:
 		rd.foreign(l)
 	default:
 		rd.cursor = rd.r.After

@@ -132,7 +132,9 @@ func (n *Node) placeIn(ctx context.Context, first *firstRead, part int, now time
 	f.upTo = n.postedIn(part)
 	name, from, scattered := first.name, first.from, first.scattered()
 	r := &Range{Partition: part, Channels: []string{name}, Limit: 1}
-	from.fill(r, now, n.parts)
+	if from.fill(r, now, n.parts); from.told && !isPattern(name) {
+		r.UpTo = r.After + 1 // all there is to know is whether there is a gap
+	}
 	if scattered {
 		r.Limit = 0
 	}

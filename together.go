@@ -28,9 +28,15 @@ func (a *pageQuestion) joins() (kind, uint64) {
 	return kind{"page", a.r.Partition}, a.r.After
 }
 
-// togetherBytes is about how much memory the pages take that are read together, and what
-// waits of them at loops.
-const togetherBytes = 32 << 20
+const (
+	// togetherBytes is about how much memory the pages take that are read together, and what
+	// waits of them at loops.
+	togetherBytes = 64 << 20
+	// togetherMost is how many of a partition's publications are looked at for all. It takes
+	// so long that meanwhile all ask again who were served before, and so few that those who ask first are not
+	// far ahead of the others then.
+	togetherMost = 1 << 16
+)
 
 // A reader is one of those for whom a page is read together with others'.
 type reader struct {
@@ -41,8 +47,7 @@ type reader struct {
 	done  bool
 }
 
-// together reads once for all of them. Each has its page when that is full, and the others when togetherBytes are
-// read, or all there is.
+// together reads a piece once for all of them. Each has its page when that is full, or all there is of it in the piece.
 func (a *pageQuestion) together(ctx context.Context, all []*inquiry, answer func(*inquiry, any)) {
 	n := a.n
 	r := &Range{Partition: a.r.Partition, Epoch: a.r.Epoch, After: a.r.After, Taken: a.r.Taken}
@@ -58,7 +63,8 @@ func (a *pageQuestion) together(ctx context.Context, all []*inquiry, answer func
 	for name := range by {
 		r.Channels = append(r.Channels, name)
 	}
-	upTo := n.postedIn(r.Partition) // first: all of it can be read
+	r.UpTo = r.After + togetherMost
+	upTo := min(r.UpTo, n.postedIn(r.Partition)) // first: all of it can be read
 	end, err := n.readTogether(n.broker.Read(ctx, r), by, answer)
 	if end > 0 {
 		upTo = end
@@ -75,7 +81,7 @@ func (a *pageQuestion) together(ctx context.Context, all []*inquiry, answer func
 	}
 }
 
-// readTogether gives what is read to those who want it. It returns where it ended, zero at the end of what there is.
+// readTogether gives what is read to those who want it. It returns where it ended, zero at the end of what it was to read.
 func (n *Node) readTogether(all iter.Seq2[*Publication, error], by map[string][]*reader, answer func(*inquiry, any)) (end uint64, err error) {
 	bytes := 0
 	for p, err := range all {
@@ -166,7 +172,7 @@ func (a *placeQuestion) together(ctx context.Context, all []*inquiry, answer fun
 	found, by := make([]*foundPlaces, len(all)), map[string][]stands{}
 	ranges := make([]Range, n.parts)
 	for part := range ranges {
-		ranges[part] = Range{Partition: part, Epoch: n.epoch.Load(), After: noNumber, Taken: time.Now(), Limit: 1}
+		ranges[part] = Range{Partition: part, Epoch: n.epoch.Load(), After: noNumber, Taken: time.Now()}
 	}
 	for i, q := range all {
 		found[i] = &foundPlaces{}
@@ -181,6 +187,9 @@ func (a *placeQuestion) together(ctx context.Context, all []*inquiry, answer fun
 			}
 			by[f.name] = append(by[f.name], stands{found[i], number})
 		}
+	}
+	for part := range ranges {
+		ranges[part].UpTo = ranges[part].After + 1 // it is for the gaps
 	}
 	concerned := map[*foundPlaces]bool{}
 	for part := range ranges {
@@ -205,7 +214,10 @@ func (n *Node) gapsTogether(ctx context.Context, r *Range, by map[string][]stand
 	}
 	for _, err := range n.broker.Read(ctx, r) {
 		g, ok := errors.AsType[*GapError](err)
-		if !ok {
+		switch {
+		case err == nil:
+			continue
+		case !ok:
 			return err
 		}
 		for _, at := range by[g.Channel] {

@@ -74,6 +74,7 @@ var known = map[string]struct {
 
 	"one for each match":      {"read", faults{read: twice}},
 	"the limit is one more":   {"read", faults{read: asked(func(r *longwire.Range) { r.Limit = min(r.Limit, r.Limit*2) + min(r.Limit, 1) })}},
+	"UpTo is one more":        {"read", faults{read: asked(func(r *longwire.Range) { r.UpTo += min(r.UpTo, 1) })}},
 	"After is read too":       {"read", faults{read: asked(func(r *longwire.Range) { r.After = max(r.After, 1) - 1 })}},
 	"the last one more":       {"read last", faults{read: asked(func(r *longwire.Range) { r.Last += min(r.Last, 1) })}},
 	"From is a second late":   {"read from", faults{read: asked(func(r *longwire.Range) { r.From = r.From.Add(time.Second) })}},

@@ -63,6 +63,11 @@ func (s *suite) readsNames() {
 			r.Limit = 2
 			s.sameAll(fmt.Sprintf("%v after %d, two of them", names, n), s.plain(r), want[:min(2, len(want))])
 			r.Limit = 0
+			for _, end := range []uint64{n + 1, n + 3, 1000} {
+				r.UpTo = end
+				s.sameAll(fmt.Sprintf("%v after %d up to %d", names, n, end), s.plain(r), slices.DeleteFunc(slices.Clone(want), func(p *longwire.Publication) bool { return p.Number > end }))
+			}
+			r.UpTo = 0
 		}
 		// Without an epoch a number is not a position, but a place to begin.
 		r.Epoch, r.Taken = 0, time.Time{}

@@ -134,6 +134,16 @@ func (y *story) against(r longwire.Range, judge func(name string) verdict, want 
 			s.Errorf("%s: read again the gap is %+v, it was %+v", what, g, o)
 		}
 	}
+	r.UpTo = r.After + 1
+	part := s.read(r).gaps
+	for _, g := range part {
+		if o := told[g.Channel]; o == nil || o.Lost != g.Lost || o.After != g.After && !wire.IsPattern(g.Channel) {
+			s.Errorf("%s: of a part the gap is %+v, it was %+v", what, g, o)
+		}
+	}
+	if len(part) != len(told) {
+		s.Errorf("%s: of a part %d gaps are told, not %d", what, len(part), len(told))
+	}
 }
 
 // checkGap looks at what a gap says: where to stand after it, and what is lost.

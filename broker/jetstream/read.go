@@ -18,8 +18,9 @@ type walk struct {
 	p     *part
 	ctx   context.Context
 	r     *longwire.Range
-	end   uint64
-	left  int // of the limit; negative without one
+	last  uint64 // the last there was when it began
+	end   uint64 // of what is read
+	left  int    // of the limit; negative without one
 	wants []*want
 	gaps  []*longwire.GapError
 }
@@ -83,7 +84,10 @@ func (w *walk) begin() error {
 	if err != nil {
 		return err
 	}
-	w.end = s.Last
+	w.last, w.end = s.Last, s.Last
+	if w.r.UpTo > 0 {
+		w.end = min(w.end, w.r.UpTo)
+	}
 	if many := w.wide(); many != nil {
 		w.want(">").among = many
 	} else {
@@ -110,7 +114,7 @@ func (w *walk) begin() error {
 // want adds a name.
 func (w *walk) want(name string) *want {
 	n := &want{name: name, after: w.r.After, taken: w.r.Taken, known: w.r.Epoch == 0}
-	if !n.known && (w.r.After > w.end || !w.b.record.Load().reaches(w.p.index, w.r.Epoch, w.r.After)) {
+	if !n.known && (w.r.After > w.last || !w.b.record.Load().reaches(w.p.index, w.r.Epoch, w.r.After)) {
 		n.after, n.foreign = 0, true
 	}
 	if n.known {
@@ -126,7 +130,10 @@ func (w *walk) turn(n *want) (err error) {
 	if len(w.wants) > 1 {
 		most = max(walkLeast, 2*walkMost/len(w.wants))
 	}
-	if w.left > 0 && n.only == nil && n.among == nil && w.r.From.IsZero() {
+	switch {
+	case n.among != nil && n.after < w.end:
+		most = int(min(uint64(most), w.end-n.after))
+	case w.left > 0 && n.only == nil && n.among == nil && w.r.From.IsZero():
 		most = min(most, w.left)
 	}
 	n.i = 0
@@ -163,7 +170,7 @@ func (w *walk) tellLoss(n *want) error {
 	if !any {
 		return nil
 	}
-	next := w.end
+	next := w.last
 	if len(n.page.list) > 0 {
 		next = min(next, n.page.list[0].Number-1)
 	}

@@ -24,7 +24,8 @@ type channels map[string]bool
 
 // wide returns the names if they are to be read together.
 func (w *walk) wide() channels {
-	if len(w.r.Channels) < wideFrom || w.r.Last > 0 {
+	few := w.r.UpTo > w.r.After && w.r.UpTo-w.r.After <= walkMost // to read in any case
+	if len(w.r.Channels) < wideFrom && !few || w.r.Last > 0 {
 		return nil
 	}
 	many := make(channels, len(w.r.Channels))
@@ -99,7 +100,7 @@ func (w *walk) tellLosses(n *want) error {
 				first[name] = g.list[0].Number
 			}
 		}
-		next := min(w.end, first[name]-1)
+		next := min(w.last, first[name]-1)
 		w.gaps = append(w.gaps, &longwire.GapError{Channel: name, After: next, Lost: max(next, upTo)})
 	}
 	return nil
