@@ -90,6 +90,8 @@ type Node struct {
 	untold  atomic.Int64                              // ends of sessions that Disconnect has yet to hear of
 	dropped atomic.Uint64                             // by policies, once for each subscription
 
+	complained atomic.Int64 // the second in which it was last said that history cannot be read
+
 	wg     sync.WaitGroup // the feed; Close waits for it
 	closed sync.Once
 }

@@ -89,6 +89,14 @@ func (p *pageRead) fill(n *Node, all iter.Seq2[*Publication, error]) (whole bool
 	return true
 }
 
+// cannotRead says that history cannot be read, once a second: where a broker is away that is so for all.
+func (n *Node) cannotRead(now time.Time, err error) {
+	last := n.complained.Load()
+	if second := now.Unix(); second != last && n.complained.CompareAndSwap(last, second) {
+		n.log.Warn("longwire: history cannot be read; it is tried again", "err", err)
+	}
+}
+
 // Run sends what was read.
 func (p *page) Run(now time.Time) {
 	s := p.s
@@ -99,7 +107,7 @@ func (p *page) Run(now time.Time) {
 		return
 	}
 	if p.read.err != nil {
-		s.node.log.Warn("longwire: history cannot be read; it is tried again", "err", p.read.err)
+		s.node.cannotRead(now, p.read.err)
 		s.retry(retryAfter)
 		return
 	}

@@ -273,7 +273,7 @@ func (p *placing) Run(now time.Time) {
 		return
 	}
 	if p.found.err != nil {
-		s.node.log.Warn("longwire: history cannot be read; it is tried again", "err", p.found.err)
+		s.node.cannotRead(now, p.found.err)
 		s.retry(retryAfter)
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -20,10 +21,8 @@ type pageQuestion struct {
 func (a *pageQuestion) alone(ctx context.Context) any { return a.n.readPage(ctx, a.r) }
 
 func (a *pageQuestion) joins() (kind, uint64) {
-	for _, name := range a.r.Channels {
-		if isPattern(name) {
-			return kind{}, 0
-		}
+	if slices.ContainsFunc(a.r.Channels, isPattern) {
+		return kind{}, 0
 	}
 	return kind{"page", a.r.Partition}, a.r.After
 }

@@ -24,7 +24,6 @@ import (
 
 // A cut is a block that something is to be cut out of.
 type cut struct {
-	path string
 	scan blockScan
 	gone uint64 // the stream goes on behind this number, if it is not zero
 }
