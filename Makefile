@@ -5,7 +5,7 @@
 GO       ?= go
 FUZZTIME ?= 3s
 # A test that hangs is told so with its stacks after this time, not after go test's ten minutes.
-TIMEOUT  ?= 5m
+TIMEOUT  ?= 8m
 # For make torture.
 DURATION ?= 10m
 SEED     ?= 0
