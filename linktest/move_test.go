@@ -29,6 +29,7 @@ type roamer struct {
 	t     *testing.T
 	loops []*loop.Loop
 	link  mover
+	home  int                // the loop that it begins on
 	held  chan chan struct{} // the message "hold" waits for its end
 	ended chan error
 	moves chan struct{} // gets a value when a move begins, if there is room
@@ -45,7 +46,7 @@ type roamers struct {
 
 func (a *roamers) Accept(_ time.Time, l longwire.Link) (longwire.Receiver, error) {
 	r := &roamer{
-		t: a.t, loops: a.loops, link: l.(mover),
+		t: a.t, loops: a.loops, link: l.(mover), home: l.(mover).Loop().Index(),
 		held: make(chan chan struct{}, 1), ended: make(chan error, 2), moves: make(chan struct{}, 1),
 	}
 	a.opened <- r
@@ -175,8 +176,8 @@ func (h *harbour) hear(c linktest.Client, words ...string) {
 	}
 }
 
-// next is a loop that the link is not on.
-func (r *roamer) next() int { return (r.link.Loop().Index() + 1) % 3 }
+// next is a loop that the link is not on at first.
+func (r *roamer) next() int { return (r.home + 1) % 3 }
 
 // What a peer had sent behind the message that moves its link arrives on the
 // other loop, in order, and what the link says leaves in order, too.

@@ -191,6 +191,7 @@ func TestPostWaits(t *testing.T) {
 				b.t.Errorf("status %d", got)
 			}
 		}
+		synctest.Wait()
 		want := "in time 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15"
 		if got := s.told(); got != want {
 			b.t.Errorf("heard %q, want %q", got, want)
@@ -203,6 +204,7 @@ func TestPostWaits(t *testing.T) {
 		time.Sleep(time.Hour / 100)
 		go func() { time.Sleep(time.Second); s.pause(false) }()
 		status(post("c"), 202)
+		synctest.Wait()
 		if got := s.told(); got != "a pause b c" {
 			b.t.Errorf("heard %q", got)
 		}
