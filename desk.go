@@ -61,8 +61,8 @@ type question interface {
 	// its asker stands; zero if it has to be answered alone.
 	joins() (k kind, number uint64)
 	// together answers several, each by answer, once or not at all: then it has to be
-	// answered alone.
-	together(ctx context.Context, all []*inquiry, answer func(q *inquiry, a any))
+	// answered alone. It returns how many of those who are answered will ask on.
+	together(ctx context.Context, all []*inquiry, answer func(q *inquiry, a any)) (again int)
 }
 
 // A kind is of questions that can be answered together.
@@ -103,7 +103,8 @@ func (d *desk) ask(l *loop.Loop, key string, what question, tell func(answer any
 		}
 		d.open[key] = q
 		q.kind, q.number = what.joins()
-		if d.put(q) {
+		d.put(q)
+		if d.more() {
 			l.Go(d)
 		}
 	}
@@ -112,8 +113,8 @@ func (d *desk) ask(l *loop.Loop, key string, what question, tell func(answer any
 	return sync.OnceFunc(func() { d.leave(q) })
 }
 
-// put queues an inquiry, and reports whether a goroutine more is to answer. With mu held.
-func (d *desk) put(q *inquiry) (more bool) {
+// put queues an inquiry. With mu held.
+func (d *desk) put(q *inquiry) {
 	o := d.queues[q.kind]
 	if o == nil {
 		o = &queue{}
@@ -125,10 +126,15 @@ func (d *desk) put(q *inquiry) (more bool) {
 	if o.back != nil {
 		o.back()
 	}
-	if more = d.busy < deskReads; more {
-		d.busy++
+}
+
+// more reports whether a goroutine more is to answer, and counts it. With mu held.
+func (d *desk) more() bool {
+	if d.busy == deskReads {
+		return false
 	}
-	return more
+	d.busy++
+	return true
 }
 
 func (d *desk) leave(q *inquiry) {
@@ -154,28 +160,35 @@ func (d *desk) Work() {
 // together answers many who stand near one another, and queues again those who have to be answered alone.
 func (d *desk) together(group []*inquiry) {
 	answered := make(map[*inquiry]bool, len(group))
-	group[0].together(d.ctx, group, func(q *inquiry, a any) {
+	again := group[0].together(d.ctx, group, func(q *inquiry, a any) {
 		answered[q] = true
 		d.answer(q, a)
 	})
 	k := group[0].kind
-	d.gather(k, len(answered)*9/10)
+	d.gather(k, again*9/10)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	waiting := slices.Clone(d.queues[k].list) // nobody was called for them
 	d.queues[k].busy = false
 	d.drop(k)
 	for _, q := range group {
-		if answered[q] {
-			continue
+		if !answered[q] {
+			q.kind = kind{}
+			d.put(q)
+			waiting = append(waiting, q)
 		}
-		if q.kind = (kind{}); d.put(q) {
-			q.loop.PostTask(effect(func(time.Time) { q.loop.Go(d) }))
-		}
+	}
+	for i := 0; i < len(waiting) && d.more(); i++ {
+		l := waiting[i].loop
+		l.PostTask(effect(func(time.Time) { l.Go(d) }))
 	}
 }
 
 // gather waits a little for so many more to wait of a kind that is busy.
 func (d *desk) gather(k kind, more int) {
+	if more == 0 {
+		return
+	}
 	enough := make(chan struct{})
 	d.mu.Lock()
 	o := d.queues[k]

@@ -47,7 +47,7 @@ type reader struct {
 }
 
 // together reads a piece once for all of them. Each has its page when that is full, or all there is of it in the piece.
-func (a *pageQuestion) together(ctx context.Context, all []*inquiry, answer func(*inquiry, any)) {
+func (a *pageQuestion) together(ctx context.Context, all []*inquiry, answer func(*inquiry, any)) (again int) {
 	n := a.n
 	r := &Range{Partition: a.r.Partition, Epoch: a.r.Epoch, After: a.r.After, Taken: a.r.Taken}
 	readers, by := make([]*reader, len(all)), map[string][]*reader{}
@@ -78,6 +78,21 @@ func (a *pageQuestion) together(ctx context.Context, all []*inquiry, answer func
 		}
 		answer(o.q, o.page)
 	}
+	for _, o := range readers {
+		if o.page.upTo > 0 && !n.windowHolds(r.Partition, o.page.upTo) { // a full page is one, too
+			again++
+		}
+	}
+	return again
+}
+
+// windowHolds reports whether all that follows a number of a partition is in the recent window.
+func (n *Node) windowHolds(part int, number uint64) bool {
+	first, base := n.recent.begins()
+	if n.several() {
+		return number >= base[part]
+	}
+	return number+1 >= first
 }
 
 // readTogether gives what is read to those who want it. It returns where it ended, zero at the end of what it was to read.
@@ -166,7 +181,7 @@ type stands struct {
 }
 
 // together answers those for whom there is no gap.
-func (a *placeQuestion) together(ctx context.Context, all []*inquiry, answer func(*inquiry, any)) {
+func (a *placeQuestion) together(ctx context.Context, all []*inquiry, answer func(*inquiry, any)) (again int) {
 	n := a.n
 	found, by := make([]*foundPlaces, len(all)), map[string][]stands{}
 	ranges := make([]Range, n.parts)
@@ -204,6 +219,7 @@ func (a *placeQuestion) together(ctx context.Context, all []*inquiry, answer fun
 			answer(q, found[i])
 		}
 	}
+	return 0
 }
 
 // gapsTogether finds out whom gaps of a partition concern.
