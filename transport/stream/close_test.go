@@ -110,8 +110,9 @@ func TestEngineClosed(t *testing.T) {
 		h := &Handler{Acceptor: room, Upstream: true}
 		s := serve(t, h, m)
 		r := s.do("GET", "/", "", wantsLines)
+		send(t, next(t, room.opened), longwire.Text, "here") // what has not begun is cut without a word
+		r.want(`"here"`)
 		s.openPoll()
-		next(t, room.opened)
 		next(t, room.opened)
 		if err := h.Engine.Close(t.Context()); err != nil {
 			t.Fatal(err)
