@@ -25,22 +25,13 @@ func TestPrefill(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := NewMemory(&MemoryOptions{Count: c.count})
-			defer b.Close(context.Background())
 			for i := range c.publish {
 				b.Publish(&Publication{Channel: "a", Data: fmt.Append(nil, i)}, func(*Publication, error) {})
 			}
-			e, err := NewEngine(&EngineOptions{Loops: 1})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer e.Close(context.Background())
-			o := &Options{Broker: b, Engine: e}
+			o := &Options{Broker: b}
 			o.bounds.recent = c.most
-			n, err := New(o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer n.Close(context.Background())
+			t.Cleanup(func() { b.Close(context.Background()) }) // after the node
+			n := newNode(t, o)
 			if got, _ := n.recent.begins(); got != c.want {
 				t.Errorf("the window begins at %d, want %d", got, c.want)
 			}
@@ -78,22 +69,13 @@ func (b *holed) Read(ctx context.Context, r *Range) iter.Seq2[*Publication, erro
 
 // What is behind a gap in the midst is in the window, and nothing before it.
 func TestPrefillBehindGap(t *testing.T) {
-	e, err := NewEngine(&EngineOptions{Loops: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close(context.Background())
 	for _, lost := range []uint64{1, 100, 1500, 1999, 2000} {
 		b := &holed{NewMemory(&MemoryOptions{Count: 5000}), lost}
-		defer b.Close(context.Background())
 		for i := range 2000 {
 			b.Publish(&Publication{Channel: "a", Data: fmt.Append(nil, i)}, func(*Publication, error) {})
 		}
-		n, err := New(&Options{Broker: b, Engine: e})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer n.Close(context.Background())
+		t.Cleanup(func() { b.Close(context.Background()) }) // after the node
+		n := newNode(t, &Options{Broker: b})
 		if got, _ := n.recent.begins(); got != lost+1 {
 			t.Errorf("without %d the window begins at %d", lost, got)
 		}
@@ -104,21 +86,12 @@ func TestPrefillBehindGap(t *testing.T) {
 func TestPrefillOfSeveralPartitions(t *testing.T) {
 	const parts, publish = 3, 300
 	b := NewMemory(&MemoryOptions{Partitions: parts})
-	defer b.Close(context.Background())
 	for i := range publish {
 		at := time.Now().Add(time.Duration(i-10*(i%7)) * time.Millisecond)
 		b.Publish(&Publication{Channel: fmt.Sprint("c", i%10), Time: at}, func(*Publication, error) {})
 	}
-	e, err := NewEngine(&EngineOptions{Loops: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close(context.Background())
-	n, err := New(&Options{Broker: b, Engine: e})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.Close(context.Background())
+	t.Cleanup(func() { b.Close(context.Background()) }) // after the node
+	n := newNode(t, &Options{Broker: b})
 	first, base := n.recent.begins()
 	events, ok := n.recent.after(make([]*event, 0, publish+1), first-1)
 	if !ok || len(events) != publish || *base != (marks{}) {

@@ -127,17 +127,8 @@ func (b untelling) Follow(ctx context.Context, sink func(Feed)) error {
 // Who asks on goes on behind what it had, also where the node has not heard of that yet.
 func TestHistoryIsAheadOfTheFeed(t *testing.T) {
 	b := untelling{NewMemory(nil)}
-	defer b.Close(context.Background())
-	e, err := NewEngine(&EngineOptions{Loops: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close(context.Background())
-	n, err := New(&Options{Broker: b, Engine: e})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.Close(context.Background())
+	t.Cleanup(func() { b.Close(context.Background()) }) // after the node
+	n := newNode(t, &Options{Broker: b})
 	for range 3 {
 		b.Publish(&Publication{Channel: "a"}, func(*Publication, error) {})
 	}

@@ -12,6 +12,14 @@ func TestCheckWhatIsNotKeptForEver(t *testing.T) {
 			acked 1.4 chat D`
 	const keptFour = keptThree + `
 			kept 1.4 chat`
+	const six = four + `
+			begun 1.5 chat
+			acked 1.5 chat E
+			begun 1.6 chat
+			acked 1.6 chat F`
+	const keptSix = keptFour + `
+			kept 1.5 chat
+			kept 1.6 chat`
 	for _, tt := range []struct{ name, story, want string }{
 		{"told", four + `
 			s connecting chat behind 1.1
@@ -68,31 +76,19 @@ func TestCheckWhatIsNotKeptForEver(t *testing.T) {
 			begun 1.4 chat
 			acked 1.4 chat D
 			s got chat chat 1.4 1` + keptFour, "false gap p0/0"},
-		{"lost further on, and not told", four + `
-			begun 1.5 chat
-			acked 1.5 chat E
-			begun 1.6 chat
-			acked 1.6 chat F
+		{"lost further on, and not told", six + `
 			s connecting chat behind 1.1
 			s gap chat
 			s got chat chat 1.3 1
 			s got chat chat 1.4 1
-			s got chat chat 1.6 1` + keptFour + `
-			kept 1.5 chat
-			kept 1.6 chat`, "lost p1/5"},
-		{"lost further on, and told", four + `
-			begun 1.5 chat
-			acked 1.5 chat E
-			begun 1.6 chat
-			acked 1.6 chat F
+			s got chat chat 1.6 1` + keptSix, "lost p1/5"},
+		{"lost further on, and told", six + `
 			s connecting chat behind 1.1
 			s gap chat
 			s got chat chat 1.3 1
 			s got chat chat 1.4 1
 			s gap chat
-			s got chat chat 1.6 1` + keptFour + `
-			kept 1.5 chat
-			kept 1.6 chat`, ""},
+			s got chat chat 1.6 1` + keptSix, ""},
 		{"in another's place", four + `
 			s connecting chat all
 			s got chat chat 1.1 1
