@@ -36,25 +36,47 @@ func (b *Broker) lossAfter(ctx context.Context, p *part, name string, after uint
 	if err != nil {
 		return loss{}, err
 	}
-	lost := p.noteLoss(s)
-	count, age := b.record.Load().limitsAt(p, s, after)
-	l := loss{any: s.First > after+1 && (!young(taken, age) || lost > after), upTo: s.First - 1}
+	front, count := b.frontLost(p, s, after, taken)
+	l := loss{any: front, upTo: s.First - 1}
 	if f := b.forgottenOf(name, after); f > 0 {
 		l = loss{true, max(l.upTo, f)}
 	}
-	if matched > uint64(count) {
-		if err := b.countLoss(ctx, p, name, after, uint64(count), s.Last, &l); err != nil {
+	if matched > count {
+		if err := b.countLoss(ctx, p, name, after, count, s.Last, &l); err != nil {
 			return l, err
 		}
 	}
-	for number := max(after, 1); l.any && !wire.IsPattern(name) && number <= after+1; number++ {
-		q, err := b.fetchOne(ctx, p, number)
+	if l.any && !wire.IsPattern(name) {
+		there, err := b.keptThere(ctx, p, after)
 		if err != nil {
 			return l, err
 		}
-		l.any = q == nil || q.Channel != name
+		l.any = !slices.Contains(there, name)
 	}
 	return l, nil
+}
+
+// frontLost reports whether what is missing at the front of a stream may concern somebody who stood at a number at a
+// time; and how many of a channel may be behind that number while none is missing for its count.
+func (b *Broker) frontLost(p *part, s *state, after uint64, taken time.Time) (lost bool, count uint64) {
+	forRoom := p.noteLoss(s)
+	most, age := b.record.Load().limitsAt(p, s, after)
+	return s.First > after+1 && (!young(taken, age) || forRoom > after), uint64(most)
+}
+
+// keptThere returns the channels of the publications at a number and right behind it, as far as they are kept: those
+// miss nothing.
+func (b *Broker) keptThere(ctx context.Context, p *part, after uint64) (list []string, err error) {
+	for number := max(after, 1); number <= after+1; number++ {
+		q, err := b.fetchOne(ctx, p, number)
+		if err != nil {
+			return nil, err
+		}
+		if q != nil {
+			list = append(list, q.Channel)
+		}
+	}
+	return list, nil
 }
 
 // young reports whether what was true at a time is younger than an age.

@@ -112,19 +112,19 @@ func (b *Broker) lossesAfter(ctx context.Context, p *part, n *want) (map[string]
 	if err != nil {
 		return nil, err
 	}
-	r, lost, losses := b.record.Load(), p.noteLoss(s), map[string]uint64{}
-	count, age := r.limitsAt(p, s, n.after)
-	if n.foreign || s.First > n.after+1 && (!young(n.taken, age) || lost > n.after) {
+	losses := map[string]uint64{}
+	front, count := b.frontLost(p, s, n.after, n.taken)
+	if front || n.foreign {
 		for name := range n.among {
 			losses[name] = s.First - 1
 		}
 	}
-	for name, f := range r.Forgotten {
+	for name, f := range b.record.Load().Forgotten {
 		if n.among[name] && f.Number > n.after {
 			losses[name] = max(losses[name], f.Number)
 		}
 	}
-	full, err := b.crowded(ctx, p, n.name, uint64(count), s.Last)
+	full, err := b.crowded(ctx, p, n.name, count, s.Last)
 	if err != nil {
 		return nil, err
 	}
@@ -132,23 +132,20 @@ func (b *Broker) lossesAfter(ctx context.Context, p *part, n *want) (map[string]
 		if !n.among[name] {
 			continue
 		}
-		if upTo, lost, err := b.lostOf(ctx, p, name, n.after, uint64(count)); err != nil {
+		upTo, lost, err := b.lostOf(ctx, p, name, n.after, count)
+		if err != nil {
 			return nil, err
-		} else if lost {
+		}
+		if lost {
 			losses[name] = max(losses[name], upTo, s.First-1)
 		}
 	}
 	if len(losses) == 0 || n.foreign {
 		return losses, nil
 	}
-	for number := max(n.after, 1); number <= n.after+1; number++ { // nothing is missing before or behind what is kept there
-		q, err := b.fetchOne(ctx, p, number)
-		if err != nil {
-			return nil, err
-		}
-		if q != nil {
-			delete(losses, q.Channel)
-		}
+	there, err := b.keptThere(ctx, p, n.after)
+	for _, name := range there {
+		delete(losses, name)
 	}
-	return losses, nil
+	return losses, err
 }
