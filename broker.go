@@ -112,8 +112,11 @@ type GapError struct {
 	// read that begins there has a gap again.
 	After uint64
 	// Lost is the newest that is known to be lost, zero if none is. A gap with the same
-	// one has been told already.
+	// one, and no more Losses, has been told already.
 	Lost uint64
+	// Losses, of a pattern, is more whenever more is lost of what it matches, and may be oftener: one
+	// channel can lose what is older than what another has lost. Zero if Lost says all.
+	Losses uint64
 }
 
 // Error tells the channel.

@@ -23,7 +23,7 @@ type catching struct {
 	greets  bool              // that tells connected: nothing is sent before
 	later   []effect          // after that
 	only    map[*sub]place    // those of first that get only some; nil mostly
-	lost    map[lossOf]uint64 // what gaps have told of; nil mostly
+	lost    map[lossOf]losses // what gaps have told of; nil mostly
 	spots   map[*sub]*marks   // where they stand, with several partitions; nil with one
 	stood   time.Time         // when they stood where they do, or before
 	reading bool              // something is read for it

@@ -24,10 +24,10 @@ func (rd *memRead) knowLosses(l *memLog) {
 // oldest.
 func (rd *memRead) foreign(l *memLog) {
 	for i := range rd.names {
-		rd.tell(&rd.names[i], l.lostOf(rd.names[i].name))
+		rd.tell(&rd.names[i], l.lostOf(rd.names[i].name), 0)
 	}
 	for i := range rd.patterns {
-		rd.tell(&rd.patterns[i], 0)
+		rd.tell(&rd.patterns[i], 0, 0)
 	}
 }
 
@@ -40,7 +40,7 @@ func (rd *memRead) tellLosses(l *memLog) {
 		n := &rd.names[i]
 		lost := l.lostOf(n.name)
 		if lost > max(n.lost, n.after, rd.cursor) {
-			rd.tell(n, lost)
+			rd.tell(n, lost, 0)
 		}
 		n.lost = max(n.lost, lost)
 	}
@@ -53,7 +53,7 @@ func (rd *memRead) tellLosses(l *memLog) {
 func (rd *memRead) tellPatterns(l *memLog) {
 	if l.forgot > max(rd.forgot, rd.cursor) {
 		for i := range rd.patterns {
-			rd.tell(&rd.patterns[i], l.forgot)
+			rd.tell(&rd.patterns[i], l.forgot, 0)
 		}
 	}
 	for ch := l.lost.last; ch != nil && ch.seq > rd.seq; ch = ch.prev {
@@ -62,19 +62,21 @@ func (rd *memRead) tellPatterns(l *memLog) {
 		}
 		for i := range rd.patterns {
 			if p := &rd.patterns[i]; wire.Matches(p.name, ch.name) {
-				rd.tell(p, ch.lost)
+				rd.tell(p, ch.lost, ch.seq)
 			}
 		}
 	}
 }
 
-func (rd *memRead) tell(w *memWant, lost uint64) {
+// tell tells a gap, for a loss that was the seq-th of a channel by its count.
+func (rd *memRead) tell(w *memWant, lost, seq uint64) {
 	if w.gap == nil {
 		w.gap = &GapError{Channel: w.name}
 		rd.gaps = append(rd.gaps, w.gap)
 	}
 	w.gap.After = max(w.gap.After, lost)
 	w.gap.Lost = w.gap.After
+	w.seq = max(w.seq, seq)
 }
 
 // noGaps begins a page.
@@ -106,6 +108,6 @@ func (rd *memRead) placeGaps() {
 				break
 			}
 		}
-		p.gap.After = min(p.gap.After, before)
+		p.gap.After, p.gap.Losses = min(p.gap.After, before), p.seq+rd.forgot
 	}
 }

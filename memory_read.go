@@ -44,6 +44,7 @@ type memWant struct {
 	after uint64 // those up to it are not wanted
 	lost  uint64 // as far as that was told, or need not be
 	gap   *GapError
+	seq   uint64 // of a pattern, the latest of the losses that it was told of
 }
 
 // memPage is how many are given away between two looks.

@@ -113,7 +113,7 @@ func (p *page) Run(now time.Time) {
 	}
 	var gaps []gap
 	for _, g := range p.read.gaps {
-		if t := s.find(g.Channel); t != nil && t.reads() && c.standsIn(t, p.part) < max(g.After, g.Lost) && c.news(t, p.part, g.Lost) {
+		if t := s.find(g.Channel); t != nil && t.reads() && c.standsIn(t, p.part) < max(g.After, g.Lost) && c.news(t, p.part, g) {
 			from := s.placeOf(t, now)
 			c.advance(t, p.part, g.After)
 			gaps = append(gaps, gap{sub: t, after: from, position: s.placeOf(t, now)})
@@ -133,16 +133,36 @@ type lossOf struct {
 	part int
 }
 
+// losses are what was known to be lost when a gap was told.
+type losses struct {
+	newest uint64
+	count  uint64 // more when there are more of them
+}
+
+func lossesOf(g *GapError) losses { return losses{g.Lost, g.Losses} }
+
+// covers reports whether what is lost by o was known to be lost then.
+func (l losses) covers(o losses) bool {
+	return o.newest > 0 && o.newest <= l.newest && o.count <= l.count
+}
+
 // news reports whether a gap tells of losses that have not been told: what matches
-// a pattern may be kept from one channel while newer things of another are lost.
-func (c *catching) news(t *sub, part int, lost uint64) bool {
-	k := lossOf{t, part}
-	if lost > 0 && lost <= c.lost[k] {
+// a pattern may be kept from one channel while newer things of another are lost. A gap behind
+// which nothing is missing is told in any case: who stands there does not come to it again.
+func (c *catching) news(t *sub, part int, g *GapError) bool {
+	k, lost := lossOf{t, part}, lossesOf(g)
+	if g.Lost > g.After && c.lost[k].covers(lost) {
 		return false
 	}
-	if c.lost == nil {
-		c.lost = map[lossOf]uint64{}
-	}
-	c.lost[k] = lost
+	c.knows(k, lost)
 	return true
+}
+
+// knows notes what has been told of losses, or need not be.
+func (c *catching) knows(k lossOf, lost losses) {
+	if c.lost == nil {
+		c.lost = map[lossOf]losses{}
+	}
+	told := c.lost[k]
+	c.lost[k] = losses{max(lost.newest, told.newest), max(lost.count, told.count)}
 }

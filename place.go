@@ -33,7 +33,7 @@ type foundPlaces struct {
 type place struct {
 	after uint64
 	gap   bool
-	lost  uint64   // what the gap tells of
+	lost  losses   // what the gap tells of
 	only  []uint64 // the numbers of the last so many of a pattern, which do not hang together
 	upTo  uint64
 
@@ -141,7 +141,7 @@ func (n *Node) placeIn(ctx context.Context, first *firstRead, part int, now time
 	var numbers []uint64
 	for p, err := range n.broker.Read(ctx, r) {
 		if g, ok := errors.AsType[*GapError](err); ok {
-			f.gap, f.after, f.lost = true, g.After, g.Lost
+			f.gap, f.after, f.lost = true, g.After, lossesOf(g)
 			return f, nil
 		}
 		if err != nil {
@@ -175,17 +175,17 @@ func (n *Node) placeIn(ctx context.Context, first *firstRead, part int, now time
 	return f, nil
 }
 
-// lostAfter returns the newest that is known to be lost after a number, zero if
+// lostAfter returns what is known to be lost after a number, zero if
 // nothing is.
-func (n *Node) lostAfter(ctx context.Context, name string, part int, number uint64) uint64 {
+func (n *Node) lostAfter(ctx context.Context, name string, part int, number uint64) losses {
 	r := &Range{Partition: part, Channels: []string{name}, Epoch: n.epoch.Load(), After: number, Taken: time.Now(), Limit: 1}
 	for _, err := range n.broker.Read(ctx, r) {
 		if g, ok := errors.AsType[*GapError](err); ok {
-			return g.Lost
+			return lossesOf(g)
 		}
 		break
 	}
-	return 0
+	return losses{}
 }
 
 // postedIn returns up to which number all of a partition is with the hubs concerned, and can be read.
@@ -321,15 +321,15 @@ func (s *Session) putIn(t *sub, f *place) {
 	}
 	if f.each == nil {
 		t.after = f.after
-		if f.lost > 0 {
-			c.news(t, 0, f.lost)
+		if f.lost.newest > 0 {
+			c.knows(lossOf{t, 0}, f.lost)
 		}
 		return
 	}
 	var m marks
 	for i := range f.each {
-		if m[i] = f.each[i].after; f.each[i].lost > 0 {
-			c.news(t, i, f.each[i].lost)
+		if m[i] = f.each[i].after; f.each[i].lost.newest > 0 {
+			c.knows(lossOf{t, i}, f.each[i].lost)
 		}
 	}
 	c.put(t, m)

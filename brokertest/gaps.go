@@ -2,6 +2,7 @@ package brokertest
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/longwire/longwire"
 )
@@ -37,6 +38,29 @@ func (s *suite) gapsByCount() {
 	// The same with a channel that loses what is newer than all that others keep.
 	y.tell(b, b, b, b, b, b, c)
 	look()
+}
+
+// gapsAgain: a gap of a pattern says whether it tells of more than one before, also where what was lost since is older.
+func (s *suite) gapsAgain() {
+	s.open(longwire.Class{Count: 3})
+	m := s.mates("r", 2)
+	ps := s.put(slices.Concat(times(4, m[0]), times(10, m[1]))...)
+	r := after(ps[0], "r.*")
+	told := func() *longwire.GapError {
+		w := s.read(r)
+		if len(w.gaps) != 1 {
+			s.Fatalf("after %d: %d gaps, want one", r.After, len(w.gaps))
+		}
+		return w.gaps[0]
+	}
+	one := told()
+	if same := told(); *same != *one {
+		s.Errorf("nothing more is lost, and the gap is %+v, it was %+v", same, one)
+	}
+	s.put(times(2, m[0])...)
+	if more := told(); more.Lost <= one.Lost && more.Losses <= one.Losses {
+		s.Errorf("more is lost, and the gap is %+v, it was %+v", more, one)
+	}
 }
 
 // gapsByAge: what is too old is told of; who missed nothing hears of nothing.

@@ -46,6 +46,7 @@ var behaviours = []behaviour{
 	{"classes", (*suite).boundsClasses, nil},
 
 	{"gaps", (*suite).gapsByCount, nil},
+	{"gaps again", (*suite).gapsAgain, nil},
 	{"gaps by age", (*suite).gapsByAge, nil},
 	{"gaps by bytes", (*suite).gapsByBytes, nil},
 	{"gaps after forget", (*suite).gapsForgotten, nil},

@@ -27,6 +27,7 @@ import (
 type loss struct {
 	any  bool
 	upTo uint64 // nothing behind it was lost, as far as that is known; zero if it is not
+	sum  uint64 // how many publications of the stream are not kept any more
 }
 
 // lossAfter tells what may be lost of a name behind a number, where somebody stood at a time, and of which so
@@ -37,9 +38,9 @@ func (b *Broker) lossAfter(ctx context.Context, p *part, name string, after uint
 		return loss{}, err
 	}
 	front, count := b.frontLost(p, s, after, taken)
-	l := loss{any: front, upTo: s.First - 1}
+	l := loss{any: front, upTo: s.First - 1, sum: s.Last - s.Messages}
 	if f := b.forgottenOf(name, after); f > 0 {
-		l = loss{true, max(l.upTo, f)}
+		l.any, l.upTo = true, max(l.upTo, f)
 	}
 	if matched > count {
 		if err := b.countLoss(ctx, p, name, after, count, s.Last, &l); err != nil {

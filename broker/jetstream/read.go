@@ -174,7 +174,11 @@ func (w *walk) tellLoss(n *want) error {
 	if len(n.page.list) > 0 {
 		next = min(next, n.page.list[0].Number-1)
 	}
-	w.gaps = append(w.gaps, &longwire.GapError{Channel: n.name, After: next, Lost: max(next, l.upTo)})
+	g := &longwire.GapError{Channel: n.name, After: next, Lost: max(next, l.upTo)}
+	if wire.IsPattern(n.name) {
+		g.Losses = l.sum
+	}
+	w.gaps = append(w.gaps, g)
 	n.passed = next
 	return nil
 }
