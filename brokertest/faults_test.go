@@ -95,6 +95,7 @@ var known = map[string]struct {
 	"losses on the way are silent":  {"gaps on the way", faults{read: gaps(func(*longwire.GapError) bool { return false })}},
 	"gaps of patterns are not told": {"gaps", faults{read: gaps(func(g *longwire.GapError) bool { return !wire.IsPattern(g.Channel) })}},
 	"gaps say where they began":     {"gaps", faults{read: gaps(func(g *longwire.GapError) bool { g.After = 0; return true })}},
+	"more losses are not told":      {"gaps again", faults{read: gaps(func(g *longwire.GapError) bool { g.Losses = 0; return true })}},
 	"every position has a gap":      {"gaps", faults{read: needless}},
 	"one gap for all":               {"gaps", faults{read: oneGap}},
 	"any epoch is good": {"gaps", faults{read: asked(func(r *longwire.Range) {
